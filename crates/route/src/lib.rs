@@ -1,0 +1,86 @@
+//! Which region is best, from numbers only: no sockets, no runtime, no clock, no environment.
+//!
+//! Samples go into a [`Ranker`] (the prober owns it, the only writer); it gives out an immutable
+//! [`Table`] that is published whole through [`Live`]; a request asks the table for its
+//! [`Ranking`] and walks it with a [`Plan`]. What must act on the very next request (cool-downs,
+//! requests in flight) lives in the [`Vitals`] that every table shares.
+//!
+//! A measurement reads: `sample -> window -> health, score -> rank -> hysteresis -> table -> live`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use nearway_route::{
+//!     DeploymentSet, Moment, Outcome, Plan, RankBy, Ranker, RegionId, RegionSpec,
+//!     RoutingSettings, Sample, Source, Strategy, Switch,
+//! };
+//!
+//! let ms = Duration::from_millis;
+//! let settings = RoutingSettings {
+//!     strategy: Strategy::Average,
+//!     rank_by: RankBy::FirstToken,
+//!     window: ms(300_000),
+//!     switch: Switch { percent: 15.0, at_least: ms(10), hold: ms(30_000) },
+//!     probe_interval: ms(30_000),
+//!     probe_timeout: ms(10_000),
+//!     stale_after: ms(90_000),
+//! };
+//! let region = |id, name: &str| RegionSpec {
+//!     id: RegionId(id),
+//!     name: name.into(),
+//!     tier: 0,
+//!     zone: None,
+//!     deployments: DeploymentSet::All,
+//! };
+//! let regions = vec![region(0, "eastus"), region(1, "swedencentral")];
+//! let mut ranker = Ranker::new(settings, 1, regions, vec!["gpt-4o".into()]);
+//!
+//! let now = Moment::ZERO + ms(500);
+//! for (id, first_token) in [(0, 240), (1, 90)] {
+//!     let outcome = Outcome::Answer { first_token: Some(ms(first_token)), total: ms(400), tokens: 5 };
+//!     let sample = Sample { at: now, source: Source::Probe, outcome };
+//!     ranker.observe(RegionId(id), Some("gpt-4o"), sample);
+//! }
+//! let table = ranker.rank(now).table;
+//!
+//! let ranking = table.ranking(Some("gpt-4o"));
+//! let first = Plan::new().next(ranking, now, |_| true).map(|entry| &*entry.name);
+//! assert_eq!(first, Some("swedencentral"));
+//! ```
+
+mod contest;
+mod cooldown;
+mod health;
+mod hysteresis;
+mod live;
+mod member;
+mod moment;
+mod plan;
+mod rank;
+mod ranker;
+mod region;
+mod sample;
+mod score;
+mod settings;
+mod spread;
+mod table;
+mod track;
+mod verdict;
+mod vitals;
+mod window;
+
+pub use contest::LeaderChange;
+pub use cooldown::Cooldown;
+pub use health::State;
+pub use live::{Live, Reader};
+pub use moment::Moment;
+pub use plan::{MAX_TRIED, Plan};
+pub use ranker::{Published, Ranker};
+pub use region::{DeploymentSet, RegionId, RegionSpec};
+pub use sample::{Measured, Outcome, Sample, Source};
+pub use settings::{RankBy, RoutingSettings, Strategy, Switch};
+pub use spread::Spread;
+pub use table::{Entry, LastError, OTHER, Ranking, Table};
+pub use track::LiveTally;
+pub use verdict::Verdict;
+pub use vitals::{InFlight, Vitals};
+pub use window::MAX_SAMPLES;

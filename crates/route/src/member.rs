@@ -1,0 +1,127 @@
+//! One configured region with all that is remembered of it.
+//!
+//! The ranker keeps one per region, sends it samples, and asks it for its entry in each ranking.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    moment::Moment,
+    region::RegionSpec,
+    sample::{Measured, Sample, Source},
+    settings::RoutingSettings,
+    table::Entry,
+    track::{Reading, Track},
+    vitals::Vitals,
+};
+
+/// A region and its tracks.
+#[derive(Debug)]
+pub(crate) struct Member {
+    spec: RegionSpec,
+    /// Of the probed deployments that the region serves.
+    tracks: BTreeMap<Arc<str>, Track>,
+    /// Token-free probes, and requests for deployments that are not probed. Client text never
+    /// makes a track of its own.
+    other: Track,
+    vitals: Arc<Vitals>,
+}
+
+impl Member {
+    /// A region by its new description, with what `former` remembers of the same region.
+    pub(crate) fn new(
+        spec: RegionSpec,
+        former: Option<Self>,
+        probed: impl Iterator<Item = Arc<str>>,
+    ) -> Self {
+        let (mut kept, other, vitals) = former
+            .map_or_else(Default::default, |former| (former.tracks, former.other, former.vitals));
+        let tracks = probed
+            .filter(|deployment| spec.deployments.serves(deployment))
+            .map(|deployment| {
+                let track = kept.remove(&deployment).unwrap_or_default();
+                (deployment, track)
+            })
+            .collect();
+        Self { spec, tracks, other, vitals }
+    }
+
+    pub(crate) const fn spec(&self) -> &RegionSpec {
+        &self.spec
+    }
+
+    /// Remembers a sample. A probe of a deployment that is no longer probed comes too late.
+    pub(crate) fn observe(&mut self, deployment: Option<&str>, sample: Sample) {
+        match deployment.and_then(|deployment| self.tracks.get_mut(deployment)) {
+            Some(track) => track.observe(sample),
+            None if deployment.is_none() || sample.source == Source::Live => {
+                self.other.observe(sample);
+            }
+            None => {}
+        }
+    }
+
+    pub(crate) fn expire(&mut self, now: Moment, span: Duration) {
+        for track in self.tracks.values_mut().chain([&mut self.other]) {
+            track.expire(now, span);
+        }
+    }
+
+    /// Whether each probed deployment was probed; without any, whether the region itself was.
+    pub(crate) fn is_probed(&self, reachability_only: bool) -> bool {
+        if reachability_only {
+            self.other.is_probed()
+        } else {
+            self.tracks.values().all(Track::is_probed)
+        }
+    }
+
+    /// The region's entry in the ranking of a probed deployment; `None` if it does not serve it.
+    pub(crate) fn entry(
+        &self,
+        deployment: &str,
+        settings: &RoutingSettings,
+        now: Moment,
+    ) -> Option<Entry> {
+        let track = self.tracks.get(deployment)?;
+        let reading = track.reading(settings, settings.rank_by.into(), now);
+        Some(self.entry_from(reading, track))
+    }
+
+    /// The region's entry in the fallback, from all its probed deployments together, or from
+    /// token-free probes where none is probed.
+    pub(crate) fn fallback_entry(
+        &self,
+        settings: &RoutingSettings,
+        clock: Measured,
+        now: Moment,
+    ) -> Entry {
+        let readings: Vec<_> =
+            self.tracks.values().map(|track| track.reading(settings, clock, now)).collect();
+        let own = self.other.reading(settings, clock, now);
+        let mut reading = Reading::over(&readings).unwrap_or(own);
+        reading.last_error = reading.last_error.max(own.last_error);
+        self.entry_from(reading, &self.other)
+    }
+
+    fn entry_from(&self, reading: Reading, track: &Track) -> Entry {
+        Entry {
+            region: self.spec.id,
+            name: Arc::clone(&self.spec.name),
+            tier: self.spec.tier,
+            zone: self.spec.zone.clone(),
+            state: reading.state,
+            score: reading.score,
+            first_token: reading.first_token,
+            total: reading.total,
+            head: reading.head,
+            samples: reading.samples,
+            failures: reading.failures,
+            last_sample: reading.last_sample,
+            last_failure: reading.last_failure,
+            last_error: reading.last_error,
+            live: track.live(),
+            vitals: Arc::clone(track.vitals()),
+            region_vitals: Arc::clone(&self.vitals),
+        }
+    }
+}

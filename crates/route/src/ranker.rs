@@ -1,0 +1,146 @@
+//! The engine: samples in, tables out. The prober owns it and is its only writer.
+//!
+//! It holds the members and who leads each ranking, and asks the other files for every decision.
+//! It reads no clock and starts nothing; whoever calls [`Ranker::rank`] publishes the result.
+
+use std::sync::Arc;
+
+use crate::{
+    contest::{Contest, LeaderChange},
+    member::Member,
+    moment::Moment,
+    region::{RegionId, RegionSpec},
+    sample::{Measured, Sample},
+    settings::RoutingSettings,
+    table::Table,
+};
+
+/// The memory of all regions and of who leads.
+#[derive(Debug)]
+pub struct Ranker {
+    settings: RoutingSettings,
+    generation: u64,
+    version: u64,
+    /// The latest `now`; time does not go back.
+    now: Moment,
+    /// In configured order.
+    members: Vec<Member>,
+    /// One per probed deployment, by name.
+    contests: Vec<Contest>,
+    fallback: Contest,
+}
+
+/// A new table and what is worth telling about it.
+#[derive(Debug)]
+pub struct Published {
+    /// To be published to all workers.
+    pub table: Arc<Table>,
+    /// Rankings whose leader changed, for the log and the list of changes.
+    pub changes: Vec<LeaderChange>,
+}
+
+impl Ranker {
+    /// Nothing measured yet. `regions` in configured order, with unique ids; `deployments` are
+    /// those that are probed, none = only reachability is.
+    pub fn new(
+        settings: RoutingSettings,
+        generation: u64,
+        regions: Vec<RegionSpec>,
+        deployments: Vec<Arc<str>>,
+    ) -> Self {
+        let mut ranker = Self {
+            settings,
+            generation,
+            version: 0,
+            now: Moment::ZERO,
+            members: Vec::new(),
+            contests: Vec::new(),
+            fallback: Contest::new(Arc::from("")),
+        };
+        ranker.reconfigure(settings, generation, regions, deployments);
+        ranker
+    }
+
+    /// Takes over a new configuration.
+    ///
+    /// Of a region whose id stays, samples and vitals are kept; an added one is unknown. Counts in
+    /// the next [`Self::rank`].
+    pub fn reconfigure(
+        &mut self,
+        settings: RoutingSettings,
+        generation: u64,
+        regions: Vec<RegionSpec>,
+        mut deployments: Vec<Arc<str>>,
+    ) {
+        self.settings = settings;
+        self.generation = generation;
+
+        // the empty name is the fallback's
+        deployments.retain(|deployment| !deployment.is_empty());
+        deployments.sort_unstable();
+        deployments.dedup();
+
+        let mut former = std::mem::take(&mut self.members);
+        for spec in regions {
+            let same = former.iter().position(|member| member.spec().id == spec.id);
+            let same = same.map(|index| former.swap_remove(index));
+            self.members.push(Member::new(spec, same, deployments.iter().cloned()));
+        }
+
+        let mut former = std::mem::take(&mut self.contests);
+        for deployment in deployments {
+            let same = former.iter().position(|contest| contest.deployment == deployment);
+            let contest = same.map(|index| former.swap_remove(index));
+            self.contests.push(contest.unwrap_or_else(|| Contest::new(deployment)));
+        }
+    }
+
+    /// Remembers a sample of a region, for the deployment by the client's name for it.
+    ///
+    /// Samples of a region or a probe that a reload removed come too late and are dropped.
+    pub fn observe(&mut self, region: RegionId, deployment: Option<&str>, sample: Sample) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.spec().id == region) {
+            member.observe(deployment, sample);
+        }
+    }
+
+    /// Makes the table of this moment. Works from the start on, before any sample.
+    pub fn rank(&mut self, now: Moment) -> Published {
+        self.now = self.now.max(now);
+        self.version = self.version.saturating_add(1);
+        let (settings, now) = (self.settings, self.now);
+        for member in &mut self.members {
+            member.expire(now, settings.window);
+        }
+
+        let clock = match self.contests.as_slice() {
+            [] => Measured::Reachability,
+            _ => settings.rank_by.into(),
+        };
+        let mut changes = Vec::new();
+        let mut rankings = Vec::with_capacity(self.contests.len());
+        for contest in &mut self.contests {
+            let members = self.members.iter();
+            let entries = members
+                .filter_map(|member| member.entry(&contest.deployment, &settings, now))
+                .collect();
+            let (ranking, change) = contest.run(entries, clock, &settings.switch, now);
+            rankings.push(Arc::new(ranking));
+            changes.extend(change);
+        }
+        let members = self.members.iter();
+        let entries = members.map(|member| member.fallback_entry(&settings, clock, now)).collect();
+        let (fallback, change) = self.fallback.run(entries, clock, &settings.switch, now);
+        changes.extend(change);
+
+        let ids = (self.generation, self.version);
+        let table = Arc::new(Table::new(ids, now, rankings.into_boxed_slice(), Arc::new(fallback)));
+        Published { table, changes }
+    }
+
+    /// Whether every region has been probed once for every probed deployment that it serves.
+    pub fn first_round_done(&self) -> bool {
+        let reachability_only = self.contests.is_empty();
+        self.members.iter().all(|member| member.is_probed(reachability_only))
+    }
+}
