@@ -1,0 +1,222 @@
+//! The top-level `model` of a request body, found in one pass while the body arrives.
+//!
+//! The proxy feeds a body here when the target names no deployment, and stops at the first answer, which
+//! usually comes with the first chunk. The body itself is neither parsed as a whole nor rewritten: where
+//! a region calls the deployment otherwise, the span of the name is replaced and the rest goes as it came.
+
+mod json;
+mod multipart;
+mod parameter;
+mod text;
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use json::JsonScan;
+use multipart::MultipartScan;
+use parameter::parameter;
+
+/// How many bytes a name may have; a longer one counts as absent. Deployment names are far shorter.
+pub const MODEL_NAME_LIMIT: usize = 512;
+
+/// How long a boundary may be (RFC 2046 section 5.1.1).
+const BOUNDARY_LIMIT: usize = 70;
+
+/// How a body is to be searched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// One JSON object.
+    Json,
+    /// `multipart/form-data` with this boundary.
+    Multipart(Box<[u8]>),
+    /// Nothing to be found in it.
+    Opaque,
+}
+
+/// The kind of body that a `Content-Type` announces.
+///
+/// A body without one is tried as JSON: what is none is known by its first byte.
+#[must_use]
+pub fn body_kind(content_type: Option<&HeaderValue>) -> BodyKind {
+    let Some(content_type) = content_type else {
+        return BodyKind::Json;
+    };
+    let mut parts = content_type.as_bytes().splitn(2, |byte| *byte == b';');
+    let media = parts.next().unwrap_or_default().trim_ascii();
+    if is_json(media) {
+        return BodyKind::Json;
+    }
+    if media.eq_ignore_ascii_case(b"multipart/form-data")
+        && let Some(boundary) = parts.next().and_then(boundary)
+    {
+        return BodyKind::Multipart(boundary);
+    }
+    BodyKind::Opaque
+}
+
+fn is_json(media: &[u8]) -> bool {
+    let suffix = media.len().checked_sub(b"+json".len()).and_then(|at| media.get(at..));
+    media.eq_ignore_ascii_case(b"application/json")
+        || media.eq_ignore_ascii_case(b"text/json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
+}
+
+fn boundary(parameters: &[u8]) -> Option<Box<[u8]>> {
+    let boundary = parameter(parameters, b"boundary")?;
+    let fits = (1..=BOUNDARY_LIMIT).contains(&boundary.len());
+    (fits && !boundary.iter().any(u8::is_ascii_control)).then(|| boundary.into())
+}
+
+/// What a scan knows so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// Feed the next chunk. At the end of the body this means that there is no model.
+    Searching,
+    /// There is no model: the body names none, or is not what it should be.
+    Absent,
+    /// The name, and where it stands.
+    Found(ModelField),
+}
+
+/// The model that a body names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelField {
+    /// The name, unescaped.
+    pub name: String,
+    /// Offset in the whole body of the first byte that a replacement replaces; in JSON the one after
+    /// the opening quote.
+    pub start: u64,
+    /// Offset behind the last such byte; in JSON that of the closing quote.
+    pub end: u64,
+    /// How a replacement is to be written.
+    pub syntax: Syntax,
+}
+
+/// What surrounds a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// The quotes of a JSON string.
+    Json,
+    /// The delimiters of a multipart field.
+    Multipart,
+}
+
+/// The bytes that stand for `to` between `field.start` and `field.end`.
+///
+/// A multipart field takes them as they are, so `to` must be a configured name, never a client's text.
+#[must_use]
+pub fn renamed(field: &ModelField, to: &str) -> Bytes {
+    match field.syntax {
+        Syntax::Multipart => Bytes::copy_from_slice(to.as_bytes()),
+        // a string always serialises
+        Syntax::Json => {
+            let quoted = Bytes::from(serde_json::to_vec(to).unwrap_or_default());
+            quoted.slice(1..quoted.len().saturating_sub(1).max(1))
+        }
+    }
+}
+
+/// The search in one body.
+#[derive(Debug)]
+pub struct ModelScan(Search);
+
+#[derive(Debug)]
+enum Search {
+    Json(JsonScan),
+    Multipart(Box<MultipartScan>),
+    Over,
+}
+
+impl ModelScan {
+    /// A search at the beginning of a body.
+    #[must_use]
+    pub fn new(kind: BodyKind) -> Self {
+        Self(match kind {
+            BodyKind::Json => Search::Json(JsonScan::new()),
+            BodyKind::Multipart(boundary) => {
+                Search::Multipart(Box::new(MultipartScan::new(&boundary)))
+            }
+            BodyKind::Opaque => Search::Over,
+        })
+    }
+
+    /// Looks at the next chunk of the body. The first answer that is not [`Scan::Searching`] is the
+    /// answer; after it, every call says [`Scan::Absent`].
+    ///
+    /// Of several members `model` the first counts. The search itself has no bound: the caller decides
+    /// how much of a body it holds back.
+    pub fn feed(&mut self, chunk: &[u8]) -> Scan {
+        let scan = match &mut self.0 {
+            Search::Json(scan) => scan.feed(chunk),
+            Search::Multipart(scan) => scan.feed(chunk),
+            Search::Over => Scan::Absent,
+        };
+        if scan != Scan::Searching {
+            self.0 = Search::Over;
+        }
+        scan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(content_type: &'static str) -> BodyKind {
+        body_kind(Some(&HeaderValue::from_static(content_type)))
+    }
+
+    #[test]
+    fn the_content_type_tells_the_kind() {
+        for json in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "text/json",
+            "application/x+json",
+        ] {
+            assert_eq!(kind(json), BodyKind::Json, "{json}");
+        }
+        assert_eq!(body_kind(None), BodyKind::Json);
+        for (multipart, boundary) in [
+            ("multipart/form-data; boundary=abc", "abc"),
+            ("Multipart/Form-Data;charset=utf-8; Boundary=\"a b\\\"c\"", "a b\"c"),
+            ("multipart/form-data; boundary=----x; x=y", "----x"),
+        ] {
+            let boundary = boundary.as_bytes().into();
+            assert_eq!(kind(multipart), BodyKind::Multipart(boundary), "{multipart}");
+        }
+        for opaque in [
+            "",
+            "json",
+            "application/octet-stream",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "multipart/form-data; boundary=",
+            "multipart/form-data; xboundary=abc",
+            "multipart/mixed; boundary=abc",
+            "application/sdp",
+        ] {
+            assert_eq!(kind(opaque), BodyKind::Opaque, "{opaque}");
+        }
+        let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
+        assert_eq!(body_kind(HeaderValue::try_from(long).ok().as_ref()), BodyKind::Opaque);
+    }
+
+    #[test]
+    fn a_replacement_is_written_as_its_place_demands() {
+        let field = |syntax| ModelField { name: "a".to_owned(), start: 0, end: 1, syntax };
+        for (to, json) in [("b", "b"), ("", ""), ("a\"\\\n", "a\\\"\\\\\\n"), ("ä", "ä")] {
+            assert_eq!(renamed(&field(Syntax::Json), to), json);
+            assert_eq!(renamed(&field(Syntax::Multipart), to), to);
+        }
+    }
+
+    #[test]
+    fn an_answered_scan_is_over() {
+        let mut scan = ModelScan::new(BodyKind::Json);
+        let body = br#"{"model":"a"}"#;
+        assert!(matches!(scan.feed(body), Scan::Found(_)));
+        assert_eq!(scan.feed(body), Scan::Absent);
+        assert_eq!(ModelScan::new(BodyKind::Opaque).feed(body), Scan::Absent);
+    }
+}

@@ -1,0 +1,233 @@
+//! Finds the field `model` of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1).
+//!
+//! Audio and image requests of the v1 style name their deployment this way (API fact sheet 1.2). Files
+//! before the field are skipped with `memchr`; only the heads of parts and the name itself are kept.
+
+use memchr::memchr;
+
+use super::json::offset;
+use super::parameter::parameter;
+use super::{MODEL_NAME_LIMIT, ModelField, Scan, Syntax};
+
+/// How many bytes the head of one part may have; a body with a longer one has no model.
+const PART_HEAD_LIMIT: usize = 8 * 1024;
+
+#[derive(Debug)]
+pub(super) struct MultipartScan {
+    /// CR LF and the dashes before the boundary included. A CR stands only at its beginning, so after a
+    /// mismatch a match can begin anew with the present byte alone.
+    delimiter: Vec<u8>,
+    /// How much of the delimiter the last bytes match.
+    matched: usize,
+    place: Place,
+    /// Bytes of the body before this chunk.
+    before: u64,
+    /// The head or the name under way.
+    kept: Vec<u8>,
+    start: u64,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The preamble, or a part that is skipped.
+    Skipped,
+    /// Behind a delimiter.
+    Delimited,
+    /// The rest of the delimiter's line.
+    LineEnd,
+    /// The head of a part.
+    Head,
+    /// The part that is searched for.
+    Name,
+}
+
+impl MultipartScan {
+    pub(super) fn new(boundary: &[u8]) -> Self {
+        Self {
+            delimiter: [b"\r\n--", boundary].concat(),
+            // the first delimiter needs no line end before it
+            matched: 2,
+            place: Place::Skipped,
+            before: 0,
+            kept: Vec::new(),
+            start: 0,
+        }
+    }
+
+    pub(super) fn feed(&mut self, chunk: &[u8]) -> Scan {
+        let mut at = 0;
+        while let Some(rest) = chunk.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.place == Place::Skipped && self.matched == 0 {
+                match memchr(b'\r', rest) {
+                    None => break,
+                    Some(skipped) => at += skipped,
+                }
+            }
+            let byte = chunk.get(at).copied().unwrap_or_default();
+            at += 1;
+            if let Some(answer) = self.step(byte, self.before + offset(at)) {
+                return answer;
+            }
+        }
+        self.before += offset(chunk.len());
+        Scan::Searching
+    }
+
+    /// One byte, `after` which so much of the body has been seen.
+    fn step(&mut self, byte: u8, after: u64) -> Option<Scan> {
+        match self.place {
+            Place::Skipped => {
+                if self.delimits(byte) {
+                    self.place = Place::Delimited;
+                }
+                None
+            }
+            Place::Delimited if byte == b'-' => Some(Scan::Absent),
+            Place::Delimited | Place::LineEnd => self.line_end(byte),
+            Place::Head => self.head(byte, after),
+            Place::Name => self.name(byte),
+        }
+    }
+
+    /// Whether `byte` completes a delimiter.
+    fn delimits(&mut self, byte: u8) -> bool {
+        if self.delimiter.get(self.matched) == Some(&byte) {
+            self.matched += 1;
+        } else {
+            self.matched = usize::from(byte == b'\r');
+        }
+        let complete = self.matched == self.delimiter.len();
+        if complete {
+            self.matched = 0;
+        }
+        complete
+    }
+
+    /// Behind a delimiter only white space may stand (RFC 2046 section 5.1.1).
+    fn line_end(&mut self, byte: u8) -> Option<Scan> {
+        self.place = match byte {
+            b'\n' => Place::Head,
+            b' ' | b'\t' | b'\r' => Place::LineEnd,
+            _ => return Some(Scan::Absent),
+        };
+        self.kept.clear();
+        None
+    }
+
+    fn head(&mut self, byte: u8, after: u64) -> Option<Scan> {
+        self.kept.push(byte);
+        if self.kept.len() > PART_HEAD_LIMIT {
+            return Some(Scan::Absent);
+        }
+        if self.kept == b"\r\n" || self.kept.ends_with(b"\r\n\r\n") {
+            self.place = if names_model(&self.kept) { Place::Name } else { Place::Skipped };
+            // an empty part ends with the line end that closed its head
+            self.matched = 2;
+            self.kept.clear();
+            self.start = after;
+        }
+        None
+    }
+
+    fn name(&mut self, byte: u8) -> Option<Scan> {
+        self.kept.push(byte);
+        if self.delimits(byte) {
+            return Some(self.found());
+        }
+        let bound = MODEL_NAME_LIMIT + self.delimiter.len();
+        (self.kept.len() > bound).then_some(Scan::Absent)
+    }
+
+    /// The name that the delimiter just read closes.
+    fn found(&mut self) -> Scan {
+        // less than the delimiter is there if it borrowed its line end from the head: an empty name
+        self.kept.truncate(self.kept.len().saturating_sub(self.delimiter.len()));
+        match String::from_utf8(std::mem::take(&mut self.kept)) {
+            Ok(name) if name.len() <= MODEL_NAME_LIMIT => Scan::Found(ModelField {
+                end: self.start + offset(name.len()),
+                start: self.start,
+                name,
+                syntax: Syntax::Multipart,
+            }),
+            _ => Scan::Absent,
+        }
+    }
+}
+
+/// Whether the head of a part says `Content-Disposition: form-data; name="model"`.
+fn names_model(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b'\n').any(|line| {
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let name = parts.next().unwrap_or_default().trim_ascii();
+        let value = parts.next().unwrap_or_default();
+        let parameters = value.splitn(2, |byte| *byte == b';').nth(1).unwrap_or_default();
+        name.eq_ignore_ascii_case(b"content-disposition")
+            && parameter(parameters, b"name").is_some_and(|name| name == b"model")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(body: &str) -> Scan {
+        let whole = MultipartScan::new(b"xyz").feed(body.as_bytes());
+        let mut bytewise = MultipartScan::new(b"xyz");
+        let mut pieces = body.as_bytes().chunks(1).map(|byte| bytewise.feed(byte));
+        let cut = pieces.find(|scan| *scan != Scan::Searching).unwrap_or(Scan::Searching);
+        assert_eq!(whole, cut, "{body:?}");
+        whole
+    }
+
+    /// A part with this disposition and content, its delimiter before it.
+    fn part(disposition: &str, content: &str) -> String {
+        format!("--xyz\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{content}\r\n")
+    }
+
+    #[test]
+    fn the_field_and_its_span_are_found() {
+        let file =
+            part("name=\"file\"; filename=\"a; name=\\\"model\\\".wav\"", "\r\n--xy\r\r\n-\r\n--x");
+        let model = part("name=\"model\"", "whisper");
+        for (body, name) in [
+            (format!("{model}--xyz--\r\n"), "whisper"),
+            (format!("{model}{file}"), "whisper"),
+            (format!("{file}{model}--xyz--"), "whisper"),
+            (format!("preamble\r\n{model}--xyz"), "whisper"),
+            (format!("{}--xyz", part("NAME=model; x", "w\r\n--xy z")), "w\r\n--xy z"),
+            (format!("{}--xyz", part("name=\"mo\\del\"", "")), ""),
+            ("--xyz \r\ncontent-type: a\r\ncontent-disposition:form-data;name=model\r\n\r\n--xyz".to_owned(), ""),
+        ] {
+            let Scan::Found(field) = scan(&body) else { panic!("{body:?}") };
+            let span = usize::try_from(field.start).unwrap()..usize::try_from(field.end).unwrap();
+            assert_eq!((field.name.as_str(), body.get(span).unwrap()), (name, name), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_model_says_so() {
+        let other = part("name=\"prompt\"", "model");
+        let long = part("name=model", &"x".repeat(MODEL_NAME_LIMIT + 1));
+        for body in [
+            "--xyz--".to_owned(),
+            format!("{other}--xyz--\r\n{}", part("name=model", "x")),
+            format!("--xyzz\r\n{other}"),
+            format!("{long}--xyz"),
+            format!("--xyz\r\n{}", "x".repeat(PART_HEAD_LIMIT + 1)),
+        ] {
+            assert_eq!(scan(&body), Scan::Absent, "{body:?}");
+        }
+        let binary = [part("name=model", "").as_bytes(), b"\xff\r\n--xyz"].concat();
+        assert_eq!(MultipartScan::new(b"xyz").feed(&binary), Scan::Absent);
+    }
+
+    #[test]
+    fn an_unfinished_body_is_still_searched() {
+        let model = part("name=model", "whisper");
+        for body in ["", "preamble", "--xyz", "--xyz\r\nContent-", &model, &format!("{model}--xy")]
+        {
+            assert_eq!(scan(body), Scan::Searching, "{body:?}");
+        }
+    }
+}
