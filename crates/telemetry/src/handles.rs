@@ -1,0 +1,55 @@
+//! Typed handles, one struct for each owner: what a crate holds and touches on the request path.
+//!
+//! They are made at start and at reload by the constructors on [`Metrics`]. Making a handle a
+//! second time with the same names gives another one to the same series, so workers share counts.
+//! Using one costs atomic additions only: no lookup by name and no allocation.
+
+mod in_flight;
+mod pool;
+mod probe;
+mod proxy;
+mod rank;
+mod route;
+
+pub use in_flight::InFlight;
+pub use pool::PoolMetrics;
+pub use probe::ProbeMetrics;
+pub use proxy::ProxyMetrics;
+pub use rank::RankMetrics;
+pub use route::RouteMetrics;
+
+use crate::registry::Metrics;
+
+impl Metrics {
+    /// Requests of one (region, deployment). Give configured names only,
+    /// [`OTHER`](crate::OTHER) or [`NO_REGION`](crate::NO_REGION) for anything else.
+    #[must_use]
+    pub fn route(&self, region: &str, deployment: &str) -> RouteMetrics {
+        RouteMetrics::new(self, region, deployment)
+    }
+
+    /// The client side: connections, refusals, failovers, Nearway's own time.
+    #[must_use]
+    pub fn proxy(&self) -> ProxyMetrics {
+        ProxyMetrics::new(self)
+    }
+
+    /// Connections to one region.
+    #[must_use]
+    pub fn pool(&self, region: &str) -> PoolMetrics {
+        PoolMetrics::new(self, region)
+    }
+
+    /// Probes and standing of one (region, deployment). The standing's gauges are absent until a
+    /// table is published, also where an earlier handle had set them: one holder at a time.
+    #[must_use]
+    pub fn probe(&self, region: &str, deployment: &str) -> ProbeMetrics {
+        ProbeMetrics::new(self, region, deployment)
+    }
+
+    /// Leader changes, the table and the configuration.
+    #[must_use]
+    pub fn rank(&self) -> RankMetrics {
+        RankMetrics::new(self)
+    }
+}

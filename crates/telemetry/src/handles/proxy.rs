@@ -1,0 +1,85 @@
+//! What the client side did, whichever region served it. Every worker holds one.
+
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram};
+
+use super::InFlight;
+use crate::names;
+use crate::reasons::CountersByReason;
+use crate::registry::Metrics;
+
+/// Client connections, refusals, failovers and Nearway's own time.
+#[derive(Debug)]
+pub struct ProxyMetrics {
+    added_time: Histogram,
+    refused: CountersByReason,
+    malformed: Counter,
+    failovers: CountersByReason,
+    reports_dropped: Counter,
+    accepted: Counter,
+    refused_connections: Counter,
+    open: Gauge,
+}
+
+impl ProxyMetrics {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        Self {
+            added_time: metrics.histogram(&names::ADDED_TIME, &[]),
+            refused: CountersByReason::new(metrics, names::REQUESTS_REFUSED, "code", &[]),
+            malformed: metrics.counter(&names::REQUESTS_MALFORMED, &[]),
+            failovers: CountersByReason::new(metrics, names::FAILOVERS, "reason", &[]),
+            reports_dropped: metrics.counter(&names::REPORTS_DROPPED, &[]),
+            accepted: metrics.counter(&names::CLIENT_CONNECTIONS_ACCEPTED, &[]),
+            refused_connections: metrics.counter(&names::CLIENT_CONNECTIONS_REFUSED, &[]),
+            open: metrics.gauge(&names::CLIENT_CONNECTIONS_OPEN, &[]),
+        }
+    }
+
+    /// Makes the series of these codes and reasons exist at zero, so that a first event is seen as
+    /// a rise. Optional; call it at start with the values of the closed enums.
+    pub fn declare(&self, codes: &[&'static str], reasons: &[&'static str]) {
+        for code in codes {
+            self.refused.of(code).increment(0);
+        }
+        for reason in reasons {
+            self.failovers.of(reason).increment(0);
+        }
+    }
+
+    /// A request took this much of Nearway's own time.
+    pub fn added_time(&self, added: Duration) {
+        self.added_time.record(added);
+    }
+
+    /// Nearway answered with an error of its own; `code` is the one in the body.
+    pub fn refused(&self, code: &'static str) {
+        self.refused.of(code).increment(1);
+    }
+
+    /// A connection was closed because what came over it was not acceptable HTTP.
+    pub fn malformed(&self) {
+        self.malformed.increment(1);
+    }
+
+    /// A request goes to a further region; `reason` is what happened in the one before.
+    pub fn failed_over(&self, reason: &'static str) {
+        self.failovers.of(reason).increment(1);
+    }
+
+    /// A live measurement was dropped because the ranking's queue was full.
+    pub fn report_dropped(&self) {
+        self.reports_dropped.increment(1);
+    }
+
+    /// A client connected. It counts as open until the guard is dropped.
+    pub fn connected(&self) -> InFlight {
+        self.accepted.increment(1);
+        InFlight::begin(&self.open)
+    }
+
+    /// A client was turned away because the limit on open connections was reached.
+    pub fn connection_refused(&self) {
+        self.refused_connections.increment(1);
+    }
+}

@@ -1,0 +1,130 @@
+//! The label values that Nearway itself coins: closed enums, never a client's text.
+//!
+//! The handles index an array by the variant, so a counter is reached without a lookup. Region and
+//! deployment labels are the configured names; whatever else a client asks for is [`OTHER`].
+
+/// The `deployment` label of a name that is not configured, and of a reason beyond the bound.
+pub const OTHER: &str = "other";
+
+/// The `region` label of a request that no region was chosen for.
+pub const NO_REGION: &str = "none";
+
+/// Declares a fieldless enum with `ALL` in the order of its variants, and the label of each.
+macro_rules! labels {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every variant, at the index that `as usize` gives.
+            pub const ALL: [Self; [$(Self::$variant),+].len()] = [$(Self::$variant),+];
+
+            /// The label value.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+        }
+    };
+}
+
+labels! {
+    /// How a client's request ended.
+    RequestOutcome {
+        /// A status below 400, delivered to its last byte.
+        Ok = "ok",
+        /// The region's 4xx (but not 429), passed on: the client earned it.
+        ClientError = "client_error",
+        /// A 429 that reached the client.
+        Throttled = "throttled",
+        /// The region's 5xx, passed on.
+        ServerError = "server_error",
+        /// No region gave an answer: connect, TLS, timeout, reset, nonsense.
+        UpstreamFault = "upstream_fault",
+        /// The answer had begun and the region cut it.
+        Truncated = "truncated",
+        /// The client left before the end.
+        ClientGone = "client_gone",
+        /// Nearway said no before a region was asked.
+        Refused = "refused",
+    }
+}
+
+impl RequestOutcome {
+    /// The outcome of an answer that was delivered to its last byte with this status.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            ..400 => Self::Ok,
+            429 => Self::Throttled,
+            400..500 => Self::ClientError,
+            500.. => Self::ServerError,
+        }
+    }
+}
+
+labels! {
+    /// The states of a (region, deployment) in the route table.
+    RouteState {
+        /// Measured lately.
+        Fresh = "fresh",
+        /// Measured, but too long ago to trust.
+        Stale = "stale",
+        /// Not measured yet.
+        Unknown = "unknown",
+        /// Failing.
+        Down = "down",
+    }
+}
+
+labels! {
+    /// What a probe's tokens were.
+    TokenKind {
+        /// Tokens of the question.
+        Prompt = "prompt",
+        /// Tokens of the answer, hidden reasoning included.
+        Completion = "completion",
+    }
+}
+
+labels! {
+    /// What became of a changed configuration file.
+    ReloadResult {
+        /// It is in force.
+        Applied = "applied",
+        /// It was wrong; the one before stays in force.
+        Rejected = "rejected",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_variant_is_its_index() {
+        for (index, outcome) in RequestOutcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, index);
+        }
+        assert_eq!(RouteState::ALL.map(RouteState::as_str), ["fresh", "stale", "unknown", "down"]);
+    }
+
+    #[test]
+    fn a_status_has_one_outcome() {
+        let cases = [
+            (101, RequestOutcome::Ok),
+            (200, RequestOutcome::Ok),
+            (304, RequestOutcome::Ok),
+            (400, RequestOutcome::ClientError),
+            (428, RequestOutcome::ClientError),
+            (429, RequestOutcome::Throttled),
+            (499, RequestOutcome::ClientError),
+            (500, RequestOutcome::ServerError),
+            (503, RequestOutcome::ServerError),
+        ];
+        for (status, outcome) in cases {
+            assert_eq!(RequestOutcome::of_status(status), outcome, "{status}");
+        }
+    }
+}

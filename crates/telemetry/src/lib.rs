@@ -1,0 +1,23 @@
+//! Every metric name and every log format of the product.
+//!
+//! [`Metrics`] owns one registry; the typed handles of [`handles`] are made from it at start and at
+//! reload and are what the other crates hold. Logs go through [`logs`]. Nothing here opens a
+//! socket, starts a task or reads a clock: the binary calls [`Metrics::upkeep`] on a timer and the
+//! admin listener calls [`Metrics::render`].
+
+mod exposition;
+pub mod handles;
+mod labels;
+pub mod logs;
+pub mod names;
+mod reasons;
+mod registry;
+
+pub use handles::{InFlight, PoolMetrics, ProbeMetrics, ProxyMetrics, RankMetrics, RouteMetrics};
+pub use labels::{NO_REGION, OTHER, ReloadResult, RequestOutcome, RouteState, TokenKind};
+pub use logs::{
+    Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload, RequestLine, failover,
+    install_logs, leader_change, log_subscriber, reload_applied, reload_rejected, request_line,
+    request_lines_enabled, without_request_lines,
+};
+pub use registry::{Build, CONTENT_TYPE, InvalidBuckets, Metrics, UPKEEP_EVERY};

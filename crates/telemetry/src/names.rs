@@ -1,0 +1,286 @@
+//! The register of metrics: each one declared once, with name, help, unit, kind and buckets.
+//!
+//! `registry.rs` describes all of them at start; the handles name them when they are made. A new
+//! metric begins here and in [`ALL`]; the tests below hold the Prometheus naming conventions
+//! (<https://prometheus.io/docs/practices/naming/>). This is the only flat, long file of the crate.
+
+use metrics::Unit;
+
+/// One metric family, as it is declared.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Begins with `nearway_`; a counter ends in `_total`, a time in `_seconds`.
+    pub name: &'static str,
+    /// One sentence without a full stop, shown by Prometheus beside the name.
+    pub help: &'static str,
+    /// What the number counts; it does not change the name.
+    pub unit: Unit,
+    /// How it is stored and typed.
+    pub kind: Kind,
+}
+
+/// How a family is stored and typed in the exposition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts per bucket; the upper bounds rise strictly. Without bounds the exporter would make a
+    /// summary, which cannot be added up over processes.
+    Histogram(&'static [f64]),
+}
+
+/// Upper bounds, in seconds, for Nearway's own share of a request: 10 µs to 50 ms.
+pub const ADDED_TIME_BUCKETS: &[f64] = &[
+    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
+    0.05,
+];
+
+/// Upper bounds, in seconds, for whole answers: 5 ms (an error) to 600 s (the API's own limit).
+pub const DURATION_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
+    600.0,
+];
+
+/// Upper bounds, in seconds, for first tokens and probes: closest together from 100 ms to 3 s,
+/// where regions differ.
+pub const FIRST_TOKEN_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0,
+    30.0, 60.0, 120.0, 600.0,
+];
+
+const fn counter(name: &'static str, help: &'static str) -> Family {
+    Family { name, help, unit: Unit::Count, kind: Kind::Counter }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Family {
+    Family { name, help, unit: Unit::Count, kind: Kind::Gauge }
+}
+
+const fn seconds(name: &'static str, help: &'static str, buckets: &'static [f64]) -> Family {
+    Family { name, help, unit: Unit::Seconds, kind: Kind::Histogram(buckets) }
+}
+
+/// Labels `version`, `commit`.
+pub const BUILD_INFO: Family =
+    gauge("nearway_build_info", "Always 1; the labels say which build is running");
+
+/// Labels `region`, `deployment`, `outcome` ([`crate::RequestOutcome`]).
+pub const REQUESTS: Family = counter(
+    "nearway_requests_total",
+    "Client requests that ended, by the region that answered last and by outcome",
+);
+/// Labels `region`, `deployment`.
+pub const REQUEST_DURATION: Family = seconds(
+    "nearway_request_duration_seconds",
+    "Time from the request's head to the last byte of its answer",
+    DURATION_BUCKETS,
+);
+/// Labels `region`, `deployment`.
+pub const TIME_TO_FIRST_TOKEN: Family = seconds(
+    "nearway_time_to_first_token_seconds",
+    "Time from sending a streamed request to its first content token",
+    FIRST_TOKEN_BUCKETS,
+);
+/// Labels `region`, `deployment`.
+pub const REQUESTS_IN_FLIGHT: Family = gauge(
+    "nearway_requests_in_flight",
+    "Client requests now being served by the region, streams and tunnels included",
+);
+
+/// No labels.
+pub const ADDED_TIME: Family = seconds(
+    "nearway_added_time_seconds",
+    "Nearway's own share of a request's time, waiting for client and region left out",
+    ADDED_TIME_BUCKETS,
+);
+/// Label `code` (the `error.code` that the client read).
+pub const REQUESTS_REFUSED: Family = counter(
+    "nearway_requests_refused_total",
+    "Requests that Nearway itself answered with an error, by the code in the error body",
+);
+/// No labels.
+pub const REQUESTS_MALFORMED: Family = counter(
+    "nearway_requests_malformed_total",
+    "Client connections closed because what they sent was not HTTP as Nearway accepts it",
+);
+/// Label `reason`.
+pub const FAILOVERS: Family = counter(
+    "nearway_failovers_total",
+    "Times that a request was sent to a further region, by what happened in the one before",
+);
+/// No labels.
+pub const REPORTS_DROPPED: Family = counter(
+    "nearway_reports_dropped_total",
+    "Live measurements that the ranking did not get because its queue was full",
+);
+/// No labels.
+pub const CLIENT_CONNECTIONS_ACCEPTED: Family =
+    counter("nearway_client_connections_accepted_total", "Client connections accepted");
+/// No labels.
+pub const CLIENT_CONNECTIONS_REFUSED: Family = counter(
+    "nearway_client_connections_refused_total",
+    "Client connections closed at once because the limit on open ones was reached",
+);
+/// No labels.
+pub const CLIENT_CONNECTIONS_OPEN: Family =
+    gauge("nearway_client_connections_open", "Client connections now open");
+
+/// Label `region`.
+pub const UPSTREAM_CONNECTIONS_OPENED: Family =
+    counter("nearway_upstream_connections_opened_total", "Connections opened to the region");
+/// Label `region`.
+pub const UPSTREAM_CONNECTIONS_REUSED: Family = counter(
+    "nearway_upstream_connections_reused_total",
+    "Requests that went out on a connection that was already open",
+);
+/// Label `region`.
+pub const UPSTREAM_CONNECTIONS_CLOSED: Family =
+    counter("nearway_upstream_connections_closed_total", "Connections to the region that ended");
+/// Label `region`.
+pub const UPSTREAM_CONNECTIONS_IDLE: Family =
+    gauge("nearway_upstream_connections_idle", "Connections to the region kept warm and unused");
+
+/// Labels `region`, `deployment`, `outcome` (`ok` or the kind of failure).
+pub const PROBES: Family = counter("nearway_probes_total", "Probes that ended, by outcome");
+/// Labels `region`, `deployment`.
+pub const PROBE_DURATION: Family = seconds(
+    "nearway_probe_duration_seconds",
+    "Time from sending a probe to its end, failed ones included",
+    FIRST_TOKEN_BUCKETS,
+);
+/// Labels `region`, `deployment`.
+pub const PROBE_TIME_TO_FIRST_TOKEN: Family = seconds(
+    "nearway_probe_time_to_first_token_seconds",
+    "Time from sending a probe to its first content token",
+    FIRST_TOKEN_BUCKETS,
+);
+/// Labels `region`, `deployment`, `kind` ([`crate::TokenKind`]).
+pub const PROBE_TOKENS: Family =
+    counter("nearway_probe_tokens_total", "Tokens that probes used, as the region counted them");
+
+/// Labels `region`, `deployment`; absent while there is no score.
+pub const ROUTE_SCORE: Family = Family {
+    name: "nearway_route_score_seconds",
+    help: "What the region is ranked by, least first",
+    unit: Unit::Seconds,
+    kind: Kind::Gauge,
+};
+/// Labels `region`, `deployment`; absent once the region is removed.
+pub const ROUTE_RANK: Family =
+    gauge("nearway_route_rank", "Place of the region in the order, 1 is the leader");
+/// Labels `region`, `deployment`, `state` ([`crate::RouteState`]); absent once the region is removed.
+pub const ROUTE_STATE: Family =
+    gauge("nearway_route_state", "1 for the state that the region is in, 0 for the others");
+/// Labels `region`, `deployment`; absent once the region is removed.
+pub const ROUTE_LEADER: Family =
+    gauge("nearway_route_leader", "1 for the region that is tried first, 0 for the others");
+/// Label `deployment`.
+pub const LEADER_CHANGES: Family =
+    counter("nearway_leader_changes_total", "Times that the leading region changed");
+/// No labels.
+pub const TABLE_VERSION: Family =
+    gauge("nearway_table_version", "Number of the route table in force, rising with each publish");
+
+/// No labels.
+pub const CONFIG_GENERATION: Family =
+    gauge("nearway_config_generation", "Number of the configuration in force, rising with reloads");
+/// Label `result` ([`crate::ReloadResult`]).
+pub const CONFIG_RELOADS: Family = counter(
+    "nearway_config_reloads_total",
+    "Attempts to load a changed configuration, by whether it is now in force",
+);
+/// No labels.
+pub const CONFIG_LAST_RELOAD_APPLIED: Family = gauge(
+    "nearway_config_last_reload_applied",
+    "1 while the file last read is in force, 0 while an older one is because it was rejected",
+);
+
+/// Every family, in the order of this file.
+pub const ALL: &[Family] = &[
+    BUILD_INFO,
+    REQUESTS,
+    REQUEST_DURATION,
+    TIME_TO_FIRST_TOKEN,
+    REQUESTS_IN_FLIGHT,
+    ADDED_TIME,
+    REQUESTS_REFUSED,
+    REQUESTS_MALFORMED,
+    FAILOVERS,
+    REPORTS_DROPPED,
+    CLIENT_CONNECTIONS_ACCEPTED,
+    CLIENT_CONNECTIONS_REFUSED,
+    CLIENT_CONNECTIONS_OPEN,
+    UPSTREAM_CONNECTIONS_OPENED,
+    UPSTREAM_CONNECTIONS_REUSED,
+    UPSTREAM_CONNECTIONS_CLOSED,
+    UPSTREAM_CONNECTIONS_IDLE,
+    PROBES,
+    PROBE_DURATION,
+    PROBE_TIME_TO_FIRST_TOKEN,
+    PROBE_TOKENS,
+    ROUTE_SCORE,
+    ROUTE_RANK,
+    ROUTE_STATE,
+    ROUTE_LEADER,
+    LEADER_CHANGES,
+    TABLE_VERSION,
+    CONFIG_GENERATION,
+    CONFIG_RELOADS,
+    CONFIG_LAST_RELOAD_APPLIED,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_prefixed_snake_case_and_unique() {
+        let mut seen = HashSet::new();
+        for family in ALL {
+            assert!(family.name.starts_with("nearway_"), "{}", family.name);
+            assert!(
+                family.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{}: lower-case letters and underscores",
+                family.name
+            );
+            assert!(!family.name.contains("__") && !family.name.ends_with('_'), "{}", family.name);
+            assert!(seen.insert(family.name), "{} is declared twice", family.name);
+        }
+    }
+
+    #[test]
+    fn a_suffix_says_kind_and_unit() {
+        for Family { name, unit, kind, .. } in ALL {
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert_eq!(name.ends_with("_seconds"), *unit == Unit::Seconds, "{name}");
+            for taken in ["_count", "_sum", "_bucket", "_ms", "_milliseconds"] {
+                assert!(!name.ends_with(taken), "{name} ends in {taken}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_is_one_sentence_without_a_stop() {
+        for Family { name, help, .. } in ALL {
+            assert!(help.len() > 10 && !help.ends_with('.') && !help.contains('\n'), "{name}");
+            assert!(help.starts_with(|c: char| c.is_ascii_uppercase() || c == '1'), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_histogram_has_strictly_rising_buckets() {
+        for Family { name, kind, .. } in ALL {
+            let Kind::Histogram(buckets) = kind else { continue };
+            assert!(buckets.len() >= 2 && buckets.is_sorted_by(|a, b| a < b), "{name}");
+        }
+    }
+
+    #[test]
+    fn buckets_span_what_a_model_takes() {
+        assert_eq!(ADDED_TIME_BUCKETS.first().zip(ADDED_TIME_BUCKETS.last()), Some((&1e-5, &0.05)));
+        assert_eq!(DURATION_BUCKETS.first().zip(DURATION_BUCKETS.last()), Some((&0.005, &600.0)));
+    }
+}

@@ -1,0 +1,145 @@
+//! What the log says, in both formats, and what it never says.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nearway_telemetry::{
+    Failover, LeaderChange, LogFormat, Reload, RequestLine, RequestOutcome, failover,
+    leader_change, log_subscriber, reload_applied, reload_rejected, request_line,
+    request_lines_enabled, without_request_lines,
+};
+use serde_json::{Value, json};
+use tracing::subscriber::with_default;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What `work` logs under this filter.
+fn logged(format: LogFormat, filter: &str, work: impl FnOnce()) -> String {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = log_subscriber(format, filter, move || writer.clone()).unwrap();
+    with_default(subscriber, work);
+    String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+}
+
+fn line<'a>() -> RequestLine<'a> {
+    RequestLine {
+        method: "POST",
+        path: "/openai/deployments/gpt-4o/chat/completions?api-version=1&api-key=s3cret",
+        operation: "chat_completions",
+        deployment: Some("gpt-4o"),
+        region: Some("eastus"),
+        attempts: 2,
+        status: Some(200),
+        outcome: RequestOutcome::Ok,
+        first_token: Some(Duration::from_micros(123_456)),
+        total: Duration::from_millis(2500),
+        added: Duration::from_micros(87),
+        bytes_in: 512,
+        bytes_out: 4096,
+    }
+}
+
+#[test]
+fn a_request_is_one_json_object_without_its_query() {
+    let text = logged(LogFormat::Json, "info", || request_line(&line()));
+    let mut object: Value = serde_json::from_str(&text).unwrap();
+    object.as_object_mut().unwrap().remove("timestamp").unwrap();
+    assert_eq!(
+        object,
+        json!({
+            "level": "INFO", "target": "nearway::request", "message": "request",
+            "method": "POST", "path": "/openai/deployments/gpt-4o/chat/completions",
+            "operation": "chat_completions", "deployment": "gpt-4o", "region": "eastus",
+            "attempts": 2, "status": 200, "outcome": "ok", "first_token_ms": 123.456,
+            "total_ms": 2500.0, "added_us": 87, "bytes_in": 512, "bytes_out": 4096,
+        })
+    );
+}
+
+#[test]
+fn what_is_not_known_is_left_out() {
+    let bare =
+        RequestLine { deployment: None, region: None, status: None, first_token: None, ..line() };
+    let text = logged(LogFormat::Json, "info", || request_line(&bare));
+    let object: Value = serde_json::from_str(&text).unwrap();
+    for key in ["deployment", "region", "status", "first_token_ms"] {
+        assert_eq!(object.get(key), None, "{key}");
+    }
+}
+
+#[test]
+fn a_clients_text_cannot_forge_a_line_or_colour_the_terminal() {
+    let forged = RequestLine { deployment: Some("x\nERROR forged \u{1b}[31m"), ..line() };
+    for format in [LogFormat::Text, LogFormat::Json] {
+        let text = logged(format, "info", || request_line(&forged));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
+fn request_lines_are_switched_off_alone() {
+    let event = Failover {
+        from: "eastus",
+        to: "westus",
+        reason: "timeout",
+        after: Duration::from_secs(3),
+        attempt: 2,
+        deployment: None,
+    };
+    let text = logged(LogFormat::Text, &without_request_lines("info"), || {
+        assert!(!request_lines_enabled());
+        request_line(&line());
+        failover(&event);
+    });
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(
+        text.contains(
+            "WARN nearway::failover: region eastus failed (timeout), asking westus instead"
+        )
+    );
+}
+
+#[test]
+fn a_leader_change_is_a_sentence_with_its_reason() {
+    let change =
+        |from| LeaderChange { deployment: "gpt-4o", from, to: "westus", verdict: "40 % faster" };
+    let text = logged(LogFormat::Text, "info", || {
+        leader_change(&change(None));
+        leader_change(&change(Some("eastus")));
+    });
+    assert!(text.contains("westus now leads for gpt-4o: 40 % faster"), "{text}");
+    assert!(text.contains("westus now leads for gpt-4o (before: eastus): 40 % faster"), "{text}");
+}
+
+#[test]
+fn a_reload_says_what_changed_and_what_needs_a_restart() {
+    let text = logged(LogFormat::Text, "info", || {
+        let reload = Reload { generation: 3, added: 1, removed: 0, changed: 2, needs_restart: &[] };
+        reload_applied(&reload);
+        reload_applied(&Reload { needs_restart: &["workers", "listen.address"], ..reload });
+        reload_rejected(3, "config.yaml:12: regions[0].url: not a URL");
+    });
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(
+        lines[0].contains("configuration 3 is in force: 1 regions added, 0 removed, 2 changed")
+    );
+    assert!(lines[2].contains("WARN") && lines[2].contains("workers, listen.address"));
+    assert!(lines[3].contains("ERROR") && lines[3].contains("config.yaml:12: regions[0].url"));
+}
