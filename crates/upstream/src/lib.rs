@@ -1,0 +1,25 @@
+//! One request to one region: pool, TLS, credential, timing.
+//!
+//! A worker owns one [`Pools`]; the request path and the prober speak to it through [`Transport`],
+//! so that both can be tested with a fake one. This crate knows neither the ranking nor the
+//! configuration file: whoever assembles it fills in [`RegionSettings`].
+
+mod body;
+mod connect;
+mod credential;
+mod fault;
+mod pool;
+mod region;
+mod reply;
+mod timing;
+mod tls;
+mod transport;
+
+pub use body::{BodyError, BodyLimits, Failed, Held, HeldBody, Home, RequestBody, Splice};
+pub use credential::Credential;
+pub use fault::{Fault, FaultKind, Sent, Side};
+pub use pool::{PoolSettings, Pools};
+pub use region::{Origin, Region, RegionError, RegionSettings, TlsTrust};
+pub use reply::{RegionBody, Reply};
+pub use timing::{Clock, Timing};
+pub use transport::{Limits, Transport};

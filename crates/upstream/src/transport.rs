@@ -1,0 +1,32 @@
+//! The one way in which requests reach a region; a trait so that tests can stand in for the network.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+
+use crate::{Fault, Region, Reply, RequestBody};
+
+/// How long one attempt may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Name, TCP and TLS together.
+    pub connect: Duration,
+    /// From the open connection until the response head.
+    pub head: Duration,
+}
+
+/// Sends one request to one region.
+pub trait Transport {
+    /// The response once its head is here, or why there is none.
+    ///
+    /// The request must be complete: target, `Host` and credential are the caller's business.
+    /// Dropping the future cancels the request and closes its connection.
+    fn send(
+        &self,
+        region: &Arc<Region>,
+        request: Request<RequestBody>,
+        limits: Limits,
+    ) -> impl Future<Output = Result<Reply, Fault>>;
+}
