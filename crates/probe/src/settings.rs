@@ -1,0 +1,108 @@
+//! What the prober is told: whom to probe, how, and by which rules to rank.
+//!
+//! The binary fills this in at start and, whole, at each reload. Values are checked there; one out
+//! of its range gives poor measurements and never a panic.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearway_route::{Moment, Ranker, RegionId, RegionSpec, RoutingSettings, Table};
+use nearway_upstream::Region;
+use nearway_wire::probe_body::ApiStyle;
+
+use crate::timetable::{Pace, Stop};
+
+/// One configured region, as the prober sees it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where probes go.
+    pub region: Arc<Region>,
+    /// The same number as the region's own; keys its samples.
+    pub id: RegionId,
+    /// What the ranking must know of it.
+    pub spec: RegionSpec,
+    /// The probed deployments that this region serves: the name that clients write, and what this
+    /// region calls it. Not read when [`Settings::deployments`] is empty.
+    pub deployments: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// Settings of all probes and of the ranking. A reload sends a whole new one.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// From the start of a round to the start of the next.
+    pub interval: Duration,
+    /// The share by which an interval may be shorter or longer, 0 to 0.5; more counts as 0.5.
+    pub jitter: f64,
+    /// How long one probe may take, connecting included.
+    pub timeout: Duration,
+    /// How long connecting may take of that.
+    pub connect: Duration,
+    /// Probes of one (region, deployment) in a round, in sequence; 0 counts as 1.
+    pub samples: u32,
+    /// The URL form of probes.
+    pub style: ApiStyle,
+    /// For [`ApiStyle::Azure`].
+    pub api_version: String,
+    /// What a probe asks.
+    pub prompt: String,
+    /// The most tokens of its answer.
+    pub max_tokens: u32,
+    /// The number of the configuration.
+    pub generation: u64,
+    /// How the ranking decides.
+    pub routing: RoutingSettings,
+    /// The probed deployments by the names that clients write. Empty: token-free reachability is
+    /// measured instead (API fact sheet 8.2).
+    pub deployments: Vec<Arc<str>>,
+    /// The regions in configured order.
+    pub targets: Vec<Target>,
+}
+
+/// A ranking without samples and its table, in configured order, so that serving can start before
+/// the first probe ends. The ranker belongs into the [`Prober`](crate::Prober): the table's
+/// entries share its vitals.
+#[must_use]
+pub fn initial_table(settings: &Settings, now: Moment) -> (Ranker, Arc<Table>) {
+    let mut ranker = Ranker::new(
+        settings.routing,
+        settings.generation,
+        settings.specs(),
+        settings.deployments.clone(),
+    );
+    let table = ranker.rank(now).table;
+    (ranker, table)
+}
+
+impl Settings {
+    pub(crate) fn specs(&self) -> Vec<RegionSpec> {
+        self.targets.iter().map(|target| target.spec.clone()).collect()
+    }
+
+    pub(crate) fn target(&self, region: RegionId) -> Option<&Target> {
+        self.targets.iter().find(|target| target.id == region)
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { interval: self.interval, jitter: self.jitter, samples: self.samples }
+    }
+
+    /// What there is to probe in each region.
+    pub(crate) fn courses(&self) -> Vec<(RegionId, Vec<Stop>)> {
+        self.targets.iter().map(|target| (target.id, self.stops(target))).collect()
+    }
+
+    pub(crate) fn stops(&self, target: &Target) -> Vec<Stop> {
+        if self.deployments.is_empty() {
+            return vec![None];
+        }
+        target.deployments.iter().map(|(client, _)| Some(client.clone())).collect()
+    }
+}
+
+impl Target {
+    /// What this region calls the deployment.
+    pub(crate) fn regional(&self, deployment: &str) -> Option<&Arc<str>> {
+        let (_, regional) = self.deployments.iter().find(|(client, _)| &**client == deployment)?;
+        Some(regional)
+    }
+}

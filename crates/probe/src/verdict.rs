@@ -1,0 +1,209 @@
+//! What a region's answer to a probe means: plain values in, a fault or none out.
+//!
+//! `attempt.rs` calls it with what came over the wire. It does no IO and keeps nothing.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, StatusCode, header};
+use nearway_route::Outcome;
+use nearway_upstream::{Fault, FaultKind};
+use nearway_wire::error_body::ErrorFacts;
+use nearway_wire::retry_hint::retry_hint;
+
+use crate::timetable::Then;
+
+/// The fault in the status of a probe's answer; `None` for a success.
+///
+/// The prober makes its own requests, so what would be the client's mistake is a mistake of the
+/// configuration here: a 404, and the 400 of a model that can't do this operation, mean that the
+/// region has no such deployment (API fact sheet 4.1, 4.3). A redirect leads nowhere.
+pub(crate) fn fault_of(status: StatusCode, facts: &ErrorFacts) -> Option<Fault> {
+    if status.is_success() {
+        return None;
+    }
+    let detail = format!("answered {}", status.as_u16());
+    let mut fault = Fault::from_status(status)
+        .unwrap_or_else(|| Fault { detail, ..Fault::unsent(FaultKind::Rejected, "") });
+    let unsupported = facts.code.as_deref() == Some(OPERATION_NOT_SUPPORTED);
+    if status == StatusCode::NOT_FOUND || (status == StatusCode::BAD_REQUEST && unsupported) {
+        fault.kind = FaultKind::MissingDeployment;
+    }
+    Some(fault)
+}
+
+/// The fault in the status of a token-free answer: any answer shows that the region can be reached,
+/// unless it throttles, fails, or refuses the credential that Nearway has for it.
+pub(crate) fn unreachable(status: StatusCode, own_credential: bool) -> Option<Fault> {
+    let fault = Fault::from_status(status)?;
+    match fault.kind {
+        FaultKind::Throttled | FaultKind::ServerError => Some(fault),
+        FaultKind::Unauthorized if own_credential => Some(fault),
+        _ => None,
+    }
+}
+
+/// How long the region asks to be left alone, at most [`LONGEST_HINT`].
+///
+/// A date is read against the region's own clock, which is in the same answer; without one the
+/// longest hint counts.
+pub(crate) fn hint(
+    status: StatusCode,
+    headers: &HeaderMap,
+    facts: &ErrorFacts,
+) -> Option<Duration> {
+    let asks = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let hint = asks.then(|| retry_hint(headers, Some(facts), answered_at(headers)))??;
+    Some(hint.min(LONGEST_HINT))
+}
+
+/// The failed sample.
+pub(crate) fn failure(fault: &Fault, after: Duration, retry_after: Option<Duration>) -> Outcome {
+    Outcome::Failure { reason: fault.kind.as_str(), after, retry_after }
+}
+
+/// How the round goes on. One blip does not end it: the newest sample decides whether the region is
+/// down. What is slow to find out, or will surely be the same in a moment, is not asked again.
+pub(crate) fn then(fault: Option<&Fault>, retry_after: Option<Duration>) -> Then {
+    let Some(fault) = fault else { return Then::Next };
+    if let Some(wait) = retry_after {
+        return Then::Hold(wait);
+    }
+    match fault.kind {
+        FaultKind::Throttled
+        | FaultKind::Unauthorized
+        | FaultKind::MissingDeployment
+        | FaultKind::Rejected
+        | FaultKind::Dns
+        | FaultKind::Tls => Then::Skip,
+        kind if kind.is_timeout() => Then::Skip,
+        _ => Then::Next,
+    }
+}
+
+fn answered_at(headers: &HeaderMap) -> SystemTime {
+    let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
+    date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(UNIX_EPOCH)
+}
+
+/// The longest hint that is believed: tiny quotas ask for a day (API fact sheet 4.1), and a region
+/// that is never probed can't return. The SDKs believe about as much (4.4).
+pub(crate) const LONGEST_HINT: Duration = Duration::from_secs(60);
+
+/// The code of a 400 that another region need not share (API fact sheet 4.1).
+const OPERATION_NOT_SUPPORTED: &str = "OperationNotSupported";
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn status(code: u16) -> StatusCode {
+        StatusCode::from_u16(code).unwrap()
+    }
+
+    fn facts(code: &str, message: &str) -> ErrorFacts {
+        let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        ErrorFacts { code: text(code), message: text(message), ..ErrorFacts::default() }
+    }
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let fields = fields.iter();
+        fields.map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn every_status_has_one_meaning() {
+        for (code, error, expected) in [
+            (200, "", None),
+            (206, "", None),
+            (302, "", Some(FaultKind::Rejected)),
+            (400, "", Some(FaultKind::Rejected)),
+            (400, "OperationNotSupported", Some(FaultKind::MissingDeployment)),
+            (401, "401", Some(FaultKind::Unauthorized)),
+            (403, "", Some(FaultKind::Unauthorized)),
+            (404, "DeploymentNotFound", Some(FaultKind::MissingDeployment)),
+            (404, "404", Some(FaultKind::MissingDeployment)),
+            (408, "", Some(FaultKind::ServerError)),
+            (424, "", Some(FaultKind::ServerError)),
+            (429, "429", Some(FaultKind::Throttled)),
+            (500, "OperationNotSupported", Some(FaultKind::ServerError)),
+            (503, "", Some(FaultKind::ServerError)),
+        ] {
+            let kind = fault_of(status(code), &facts(error, "")).map(|fault| fault.kind);
+            assert_eq!(kind, expected, "{code} {error}");
+        }
+    }
+
+    #[test]
+    fn whatever_answers_is_reachable_unless_it_says_otherwise() {
+        for (code, own_credential, expected) in [
+            (200, true, None),
+            (301, true, None),
+            (404, true, None),
+            (401, false, None),
+            (401, true, Some(FaultKind::Unauthorized)),
+            (429, false, Some(FaultKind::Throttled)),
+            (502, false, Some(FaultKind::ServerError)),
+        ] {
+            let kind = unreachable(status(code), own_credential).map(|fault| fault.kind);
+            assert_eq!(kind, expected, "{code} {own_credential}");
+        }
+    }
+
+    #[test]
+    fn hints_are_bounded_and_dates_are_the_regions_own() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let text = "Please retry after 33 seconds.";
+        for (code, fields, message, seconds) in [
+            (429, headers(&[("retry-after", "7")]), text, Some(7)),
+            (429, headers(&[]), text, Some(33)),
+            (503, headers(&[("retry-after", "7")]), "", Some(7)),
+            (500, headers(&[("retry-after", "7")]), "", None),
+            (429, headers(&[("retry-after", "86400")]), "", Some(60)),
+            (429, headers(&[("retry-after", "-3")]), "", None),
+            (
+                429,
+                headers(&[("date", date), ("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT")]),
+                "",
+                Some(10),
+            ),
+            (429, headers(&[("retry-after", date)]), "", Some(60)),
+        ] {
+            let hint = hint(status(code), &fields, &facts("429", message));
+            assert_eq!(hint, seconds.map(Duration::from_secs), "{code} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_blip_is_asked_again_and_what_will_not_change_is_not() {
+        let fault = |kind| Fault::unsent(kind, "");
+        let second = Duration::from_secs(1);
+        assert_eq!(then(None, None), Then::Next);
+        assert_eq!(then(Some(&fault(FaultKind::ServerError)), None), Then::Next);
+        assert_eq!(then(Some(&fault(FaultKind::Reset)), None), Then::Next);
+        assert_eq!(then(Some(&fault(FaultKind::TotalTimeout)), None), Then::Skip);
+        assert_eq!(then(Some(&fault(FaultKind::Unauthorized)), None), Then::Skip);
+        assert_eq!(then(Some(&fault(FaultKind::Throttled)), None), Then::Skip);
+        assert_eq!(then(Some(&fault(FaultKind::Throttled)), Some(second)), Then::Hold(second));
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_it_panic_or_wait_for_long(
+            code in 100_u16..=999,
+            value in "[ -~]{0,24}",
+            message in ".{0,40}",
+        ) {
+            let mut fields = HeaderMap::new();
+            for name in ["retry-after", "retry-after-ms", "date"] {
+                fields.insert(name, HeaderValue::from_str(&value).unwrap());
+            }
+            let facts = facts("", &format!("retry after {message}"));
+            prop_assert!(hint(status(code), &fields, &facts).is_none_or(|hint| hint <= LONGEST_HINT));
+            let success = (200..300).contains(&code);
+            prop_assert_eq!(fault_of(status(code), &facts).is_none(), success);
+        }
+    }
+}
