@@ -1,0 +1,113 @@
+//! Refuses what must not be passed on, and takes off what belongs to the client's connection only.
+//!
+//! Refuse rather than repair (DESIGN section 5, RFC 9112 11.2): a message that two parsers could
+//! read differently goes nowhere.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Version};
+use nearway_wire::headers::{REGION_HEADER, strip_hop_by_hop, upgrade_requested};
+
+use crate::{Refusal, Settings};
+
+/// A request that may go on.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) method: Method,
+    /// End-to-end headers only, without `Host`.
+    pub(crate) headers: HeaderMap,
+    /// The protocol that the client wants to switch to.
+    pub(crate) upgrade: Option<HeaderValue>,
+    /// As declared; `None` if the body comes in chunks.
+    pub(crate) length: Option<u64>,
+}
+
+/// Checks the head against the settings and splits the hop from the message.
+pub(crate) fn admit(parts: Parts, settings: &Settings) -> Result<Admitted, Refusal> {
+    let Parts { method, uri, version, mut headers, .. } = parts;
+    if method == Method::CONNECT {
+        return Err(Refusal::Malformed("CONNECT is not for this gateway."));
+    }
+    if version < Version::HTTP_2 {
+        check_host(version, &headers, uri.authority().map(http::uri::Authority::as_str))?;
+        check_framing(&headers)?;
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if let (Some(max), Some(length)) = (settings.body_max, length)
+        && length > max
+    {
+        return Err(Refusal::BodyTooLarge(max));
+    }
+    let upgrade = upgrade_requested(&headers);
+    strip_hop_by_hop(&mut headers);
+    headers.remove(HOST);
+    headers.remove(REGION_HEADER);
+    Ok(Admitted { method, headers, upgrade, length })
+}
+
+/// RFC 9112 3.2: exactly one `Host`, and not another one than an absolute target names.
+fn check_host(
+    version: Version,
+    headers: &HeaderMap,
+    authority: Option<&str>,
+) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, None) if version == Version::HTTP_10 => Ok(()),
+        (None, None) => Err(Refusal::Malformed("The Host header is missing.")),
+        (_, Some(_)) => Err(Refusal::Malformed("There is more than one Host header.")),
+        (Some(host), None) => match authority {
+            Some(authority) if !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) => {
+                Err(Refusal::Malformed("The Host header contradicts the request target."))
+            }
+            _ => Ok(()),
+        },
+    }
+}
+
+/// RFC 9112 6.1: one `Transfer-Encoding`, written as everybody writes it, or none.
+fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (encodings.next(), encodings.next()) {
+        (None, _) => Ok(()),
+        (Some(value), None) if value.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Refusal::Malformed("Transfer-Encoding is not plainly chunked.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for &(name, value) in pairs {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn host_must_be_there_once_and_agree() {
+        let good = headers(&[("host", "a:80")]);
+        assert!(check_host(Version::HTTP_11, &good, None).is_ok());
+        assert!(check_host(Version::HTTP_11, &good, Some("A:80")).is_ok());
+        assert!(check_host(Version::HTTP_11, &good, Some("b")).is_err());
+        assert!(check_host(Version::HTTP_11, &headers(&[]), None).is_err());
+        assert!(check_host(Version::HTTP_10, &headers(&[]), None).is_ok());
+        let two = headers(&[("host", "a"), ("host", "a")]);
+        assert!(check_host(Version::HTTP_11, &two, None).is_err());
+    }
+
+    #[test]
+    fn only_plain_chunked_is_accepted() {
+        for good in ["chunked", "Chunked"] {
+            assert!(check_framing(&headers(&[("transfer-encoding", good)])).is_ok(), "{good}");
+        }
+        for bad in ["gzip, chunked", "chunked, chunked", "identity", "chunked;q=1", ""] {
+            assert!(check_framing(&headers(&[("transfer-encoding", bad)])).is_err(), "{bad}");
+        }
+        let twice = headers(&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]);
+        assert!(check_framing(&twice).is_err());
+    }
+}

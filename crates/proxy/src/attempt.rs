@@ -1,0 +1,159 @@
+//! One attempt: the client's request as this region is to see it, sent.
+//!
+//! Host, credential and the deployment's name are replaced; nothing is added, everything else goes
+//! as it came.
+
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Uri};
+use nearway_upstream::{
+    Failed, Fault, FaultKind, Home, Limits, Reply, RequestBody, Splice, Transport,
+};
+use nearway_wire::endpoint::rename;
+use nearway_wire::headers::{strip_credentials, strip_key_query};
+use nearway_wire::model::{ModelField, renamed};
+use tokio::time::timeout;
+
+use crate::Target;
+use crate::admit::Admitted;
+use crate::hold_body::Outgoing;
+use crate::identify::Identity;
+
+/// How long a connection may take to give back the body of an attempt that has ended.
+const HOMECOMING: Duration = Duration::from_millis(100);
+
+/// Everything that the attempts of one request share.
+#[derive(Debug)]
+pub(crate) struct Original {
+    pub(crate) identity: Identity,
+    pub(crate) admitted: Admitted,
+    pub(crate) model: Option<ModelField>,
+    pub(crate) outgoing: Outgoing,
+    home: Option<Home>,
+}
+
+impl Original {
+    pub(crate) fn new(
+        identity: Identity,
+        admitted: Admitted,
+        outgoing: Outgoing,
+        model: Option<ModelField>,
+    ) -> Self {
+        Self { identity, admitted, model, outgoing, home: None }
+    }
+
+    /// Sends the request to one region.
+    pub(crate) async fn attempt<T: Transport>(
+        &mut self,
+        transport: &T,
+        target: &Target,
+        limits: Limits,
+    ) -> Result<Reply, Fault> {
+        let request = self.request_to(target)?;
+        transport.send(&target.region, request, limits).await
+    }
+
+    /// Whether the request can go again; waits a moment for its body to come home.
+    ///
+    /// # Errors
+    /// The client's own failure to deliver the body.
+    pub(crate) async fn can_repeat(&mut self) -> Result<bool, Failed> {
+        if let Some(home) = self.home.take()
+            && let Ok(Ok(held)) = timeout(HOMECOMING, home).await
+        {
+            if let Some(failed) = held.client_failed() {
+                return Err(failed);
+            }
+            let whole = held.can_repeat();
+            self.outgoing = Outgoing::Held(held);
+            return Ok(whole);
+        }
+        Ok(!matches!(self.outgoing, Outgoing::Away))
+    }
+
+    fn request_to(&mut self, target: &Target) -> Result<Request<RequestBody>, Fault> {
+        let name = self.new_name(target);
+        let path = self.target_for(target, name.as_deref())?;
+        let splice = match (&name, &self.model) {
+            (Some(name), Some(field)) => splice(field, name),
+            _ => None,
+        };
+        let headers = self.headers_for(target, splice.as_ref());
+        let body = self.body(splice.as_ref());
+        let mut request = Request::new(body);
+        *request.method_mut() = self.admitted.method.clone();
+        *request.uri_mut() = Uri::from(path);
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    /// The region's name for the deployment, where it differs from the client's.
+    fn new_name(&self, target: &Target) -> Option<String> {
+        let name = self.identity.deployment.as_deref()?;
+        target.deployment(name).filter(|regional| *regional != name).map(str::to_owned)
+    }
+
+    fn target_for(&self, target: &Target, name: Option<&str>) -> Result<PathAndQuery, Fault> {
+        let bad = || Fault::unsent(FaultKind::ClientBody, "the request target grew too long");
+        let parse = |text: String| PathAndQuery::try_from(text).map_err(|_invalid| bad());
+        let mut path = self.identity.target.clone();
+        if let (Some(name), Some(span)) = (name, &self.identity.in_target) {
+            path = parse(rename(path.as_str(), span, name))?;
+        }
+        if target.region.credential().is_some() {
+            let stripped = strip_key_query(path.as_str());
+            if stripped.len() != path.as_str().len() {
+                path = parse(stripped.into_owned())?;
+            }
+        }
+        target.region.target(&path).ok_or_else(bad)
+    }
+
+    fn headers_for(&self, target: &Target, splice: Option<&Splice>) -> HeaderMap {
+        let mut headers = self.admitted.headers.clone();
+        if let Some(credential) = target.region.credential() {
+            strip_credentials(&mut headers);
+            credential.apply(&mut headers);
+        }
+        headers.insert(HOST, target.region.host().clone());
+        if let Some(upgrade) = &self.admitted.upgrade {
+            headers.insert(UPGRADE, upgrade.clone());
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        if let (Some(splice), Some(length)) = (splice, self.admitted.length) {
+            headers.insert(CONTENT_LENGTH, splice.resized(length).into());
+        }
+        headers
+    }
+
+    fn body(&mut self, splice: Option<&Splice>) -> RequestBody {
+        match std::mem::replace(&mut self.outgoing, Outgoing::Away) {
+            Outgoing::Empty => {
+                self.outgoing = Outgoing::Empty;
+                RequestBody::Whole(None)
+            }
+            Outgoing::Whole(bytes) => {
+                self.outgoing = Outgoing::Whole(bytes.clone());
+                let bytes = match splice {
+                    None => bytes,
+                    Some(splice) => splice.apply(&[bytes]).concat().into(),
+                };
+                RequestBody::Whole(Some(bytes))
+            }
+            Outgoing::Held(held) => {
+                let (body, home) = held.lend(splice);
+                self.home = Some(home);
+                RequestBody::Held(body)
+            }
+            Outgoing::Away => RequestBody::Whole(None),
+        }
+    }
+}
+
+fn splice(field: &ModelField, name: &str) -> Option<Splice> {
+    let start = usize::try_from(field.start).ok()?;
+    let end = usize::try_from(field.end).ok()?;
+    Some(Splice { start, end, text: renamed(field, name) })
+}

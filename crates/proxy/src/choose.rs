@@ -1,0 +1,38 @@
+//! Which region next: the ranking's order, less what this request must not or can not use.
+
+use std::sync::Arc;
+
+use nearway_route::{Entry, Moment, Plan, Ranking, Vitals};
+
+use crate::Settings;
+use crate::identify::Identity;
+
+/// A region chosen for an attempt.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    /// Its place in the settings.
+    pub(crate) place: usize,
+    /// What must act at once on its (region, deployment).
+    pub(crate) vitals: Arc<Vitals>,
+}
+
+/// The next region of the plan; `None` when there is none left that may serve this request.
+pub(crate) fn choose(
+    plan: &mut Plan,
+    ranking: &Ranking,
+    now: Moment,
+    identity: &Identity,
+    settings: &Settings,
+) -> Option<Choice> {
+    let entry = plan.next(ranking, now, |entry| allowed(entry, identity, settings))?;
+    let (place, _) = settings.target(entry.region)?;
+    Some(Choice { place, vitals: entry.vitals.clone() })
+}
+
+fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {
+    if identity.pin.as_ref().is_some_and(|pin| **pin != *entry.name) {
+        return false;
+    }
+    let Some((_, target)) = settings.target(entry.region) else { return false };
+    identity.deployment.as_ref().is_none_or(|name| target.deployment(name).is_some())
+}

@@ -1,0 +1,32 @@
+//! One client request, from accept to last byte.
+//!
+//! A worker is one thread with a runtime of its own: it calls [`serve`], and no request ever leaves
+//! it. The steps of a request are in the order of `handle.rs`. Ranking happens elsewhere: this crate
+//! reads the route table and reports what it saw.
+
+mod admit;
+mod attempt;
+mod choose;
+mod client_body;
+mod client_io;
+mod connection;
+mod handle;
+mod hold_body;
+mod identify;
+mod listen;
+mod refuse;
+mod relay;
+mod report;
+mod retry;
+mod settings;
+mod settle;
+mod tunnel;
+mod worker;
+
+pub use client_body::ClientBody;
+pub use listen::serve;
+pub use refuse::{Refusal, Tried};
+pub use relay::RelayError;
+pub use report::Report;
+pub use settings::{Settings, Target, Timeouts};
+pub use worker::Worker;

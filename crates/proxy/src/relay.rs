@@ -1,0 +1,181 @@
+//! The region's answer on its way to the client: bytes as they come, watched but never held.
+//!
+//! What is watched: the first content token, pauses, the end. A body that breaks off in the region
+//! breaks off for the client too; a clean end is never made up.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http::header::CONTENT_TYPE;
+use hyper::body::{Body, Frame, SizeHint};
+use nearway_telemetry::RequestOutcome;
+use nearway_upstream::{RegionBody, Reply};
+use nearway_wire::endpoint::Operation;
+use nearway_wire::first_token::{FirstToken, Progress};
+use nearway_wire::headers::{ATTEMPTS_HEADER, REGION_HEADER, strip_hop_by_hop};
+use tokio::time::{Instant, Sleep};
+
+use crate::settle::Settle;
+use crate::{ClientBody, Timeouts};
+
+/// Why an answer broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The region's body ended early or broke its framing.
+    #[error("the region's answer broke off")]
+    Truncated(#[source] hyper::Error),
+    /// The region paused for too long.
+    #[error("the region sent nothing for {0:?}")]
+    Idle(Duration),
+    /// The whole request took too long.
+    #[error("the request took longer than {0:?}")]
+    Total(Duration),
+}
+
+/// A region's body, counted and timed.
+#[derive(Debug)]
+pub(crate) struct Relayed {
+    body: RegionBody,
+    watch: Option<FirstToken>,
+    clock: Patience,
+    settle: Settle,
+}
+
+/// The client's answer from a region's: hop-by-hop headers off, Nearway's two on.
+pub(crate) fn relay(
+    reply: Reply,
+    operation: Operation,
+    mut settle: Settle,
+) -> Response<ClientBody> {
+    let (mut parts, body) = reply.response.into_parts();
+    strip_hop_by_hop(&mut parts.headers);
+    if let Some(name) = settle.region_header() {
+        parts.headers.insert(REGION_HEADER, name.clone());
+    }
+    parts.headers.insert(ATTEMPTS_HEADER, settle.attempts_header());
+    // not a property of the answer but of the region's connection
+    parts.version = http::Version::default();
+    parts.extensions.clear();
+    let is_stream = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    settle.answered(parts.status);
+    if body.is_end_stream() {
+        settle.finish_as_answered();
+    }
+    let clock = Patience::new(settle.prepared().settings.timeouts, settle.elapsed());
+    let watch = is_stream.then(|| FirstToken::new(operation));
+    Response::from_parts(
+        parts,
+        ClientBody::relayed(Box::new(Relayed { body, watch, clock, settle })),
+    )
+}
+
+impl Relayed {
+    fn look_at(&mut self, data: &[u8]) {
+        self.settle.passed(data.len());
+        let Some(watch) = &mut self.watch else { return };
+        match watch.feed(data) {
+            Progress::Waiting => return,
+            Progress::First => self.settle.first_token(),
+            Progress::Done => {}
+        }
+        self.watch = None;
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.clock.moved();
+                if let Some(data) = frame.data_ref() {
+                    this.look_at(data);
+                }
+                if this.body.is_end_stream() {
+                    this.settle.finish_as_answered();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.settle.finish(RequestOutcome::Truncated);
+                Poll::Ready(Some(Err(RelayError::Truncated(error))))
+            }
+            Poll::Ready(None) => {
+                this.settle.finish_as_answered();
+                Poll::Ready(None)
+            }
+            Poll::Pending => match this.clock.poll(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(error) => {
+                    this.settle.finish(RequestOutcome::Truncated);
+                    Poll::Ready(Some(Err(error)))
+                }
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// One timer for idle and total, set anew only when it fires: a chunk costs no timer work.
+#[derive(Debug)]
+struct Patience {
+    timeouts: Timeouts,
+    total_at: Option<Instant>,
+    spent: Duration,
+    moved: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    fn new(timeouts: Timeouts, spent: Duration) -> Self {
+        Self { timeouts, total_at: None, spent, moved: false, timer: None }
+    }
+
+    fn moved(&mut self) {
+        self.moved = true;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RelayError> {
+        loop {
+            let Some(timer) = &mut self.timer else {
+                let now = Instant::now();
+                let left = self.timeouts.total.saturating_sub(self.spent);
+                let total_at = *self.total_at.get_or_insert(now + left);
+                let until = total_at.min(now + self.timeouts.idle);
+                self.timer = Some(Box::pin(tokio::time::sleep_until(until)));
+                self.moved = false;
+                continue;
+            };
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer = None;
+            if self.total_at.is_some_and(|at| at <= Instant::now()) {
+                return Poll::Ready(RelayError::Total(self.timeouts.total));
+            }
+            // a pause that began after the last chunk lasts at most twice the idle timeout
+            if !self.moved {
+                return Poll::Ready(RelayError::Idle(self.timeouts.idle));
+            }
+        }
+    }
+}

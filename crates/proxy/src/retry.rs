@@ -1,0 +1,105 @@
+//! What to do after an attempt. Pure: the whole failover law is in [`next_step`].
+//!
+//! The law is API fact sheet 4.3. Nothing is retried once a byte of the answer went to the client;
+//! this is asked before that.
+
+use nearway_upstream::{Fault, FaultKind, Sent};
+
+/// The step after an attempt that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The same region on a fresh connection: the old one died before it answered.
+    SameRegion,
+    /// The next region of the plan.
+    NextRegion,
+    /// The client gets what there is.
+    GiveUp,
+}
+
+/// What is known of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// A second try could leave a second object behind.
+    pub(crate) creates_state: bool,
+    /// The credential that the region saw is Nearway's, not the client's.
+    pub(crate) own_credential: bool,
+    /// This region was already given a fresh connection.
+    pub(crate) freshened: bool,
+}
+
+/// Decides from the fault and the facts alone; bounds on attempts and bodies are the caller's.
+pub(crate) fn next_step(fault: &Fault, facts: Facts) -> Step {
+    let untouched = fault.sent == Sent::Nothing;
+    let safe = untouched || !facts.creates_state;
+    match fault.kind {
+        FaultKind::ClientBody | FaultKind::Rejected | FaultKind::TotalTimeout => Step::GiveUp,
+        // refused before anything was done, whatever the request
+        FaultKind::Throttled => Step::NextRegion,
+        FaultKind::Unauthorized if facts.own_credential => Step::NextRegion,
+        FaultKind::Unauthorized => Step::GiveUp,
+        FaultKind::MissingDeployment => Step::NextRegion,
+        FaultKind::Reset if fault.reused && safe && !facts.freshened => Step::SameRegion,
+        FaultKind::Dns
+        | FaultKind::Connect
+        | FaultKind::ConnectTimeout
+        | FaultKind::Tls
+        | FaultKind::Reset
+        | FaultKind::Malformed
+        | FaultKind::HeadTimeout
+        | FaultKind::IdleTimeout
+        | FaultKind::Truncated
+        | FaultKind::ServerError => {
+            if safe {
+                Step::NextRegion
+            } else {
+                Step::GiveUp
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Facts = Facts { creates_state: false, own_credential: true, freshened: false };
+    const STATEFUL: Facts = Facts { creates_state: true, ..PLAIN };
+
+    fn fault(kind: FaultKind, sent: Sent, reused: bool) -> Fault {
+        Fault { kind, sent, reused, detail: String::new() }
+    }
+
+    #[test]
+    fn the_law() {
+        use FaultKind::{
+            ClientBody, Connect, Rejected, Reset, ServerError, Throttled, Unauthorized,
+        };
+        use Sent::{Nothing, Some};
+        use Step::{GiveUp, NextRegion, SameRegion};
+        let fresh = Facts { freshened: true, ..PLAIN };
+        let passed = Facts { own_credential: false, ..PLAIN };
+        let cases = [
+            (Connect, Nothing, false, PLAIN, NextRegion),
+            (Connect, Nothing, false, STATEFUL, NextRegion),
+            (Reset, Some, true, PLAIN, SameRegion),
+            (Reset, Some, true, fresh, NextRegion),
+            (Reset, Some, false, PLAIN, NextRegion),
+            (Reset, Some, true, STATEFUL, GiveUp),
+            (Reset, Nothing, true, STATEFUL, SameRegion),
+            (ServerError, Some, false, PLAIN, NextRegion),
+            (ServerError, Some, false, STATEFUL, GiveUp),
+            (Throttled, Some, false, STATEFUL, NextRegion),
+            (Unauthorized, Some, false, PLAIN, NextRegion),
+            (Unauthorized, Some, false, passed, GiveUp),
+            (Rejected, Some, false, PLAIN, GiveUp),
+            (ClientBody, Some, false, PLAIN, GiveUp),
+        ];
+        for (kind, sent, reused, facts, step) in cases {
+            assert_eq!(
+                next_step(&fault(kind, sent, reused), facts),
+                step,
+                "{kind} {sent:?} {reused} {facts:?}"
+            );
+        }
+    }
+}

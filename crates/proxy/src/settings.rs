@@ -1,0 +1,90 @@
+//! What the proxy needs to know; the binary fills it in from the configuration and swaps it whole.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearway_route::{Cooldown, RegionId};
+use nearway_upstream::Region;
+
+/// One generation of settings. A request reads it once and keeps it to its end.
+#[derive(Debug)]
+pub struct Settings {
+    /// Number of the configuration that these come from.
+    pub generation: u64,
+    /// The regions in configured order.
+    pub regions: Vec<Target>,
+    /// Deployments that have metrics of their own; any other counts as `other`.
+    pub metric_deployments: Vec<Arc<str>>,
+    /// The most regions tried for one request, at least 1.
+    pub attempts: u32,
+    /// The most bytes of a request body kept for a second attempt, and read before the first one
+    /// while the deployment is searched in it.
+    pub hold_body: usize,
+    /// Every wait has an end.
+    pub timeouts: Timeouts,
+    /// The most bytes of a request body; `None`: no limit of Nearway's own.
+    pub body_max: Option<u64>,
+    /// The most bytes of a request head.
+    pub header_max: usize,
+    /// The most client connections of one worker; more wait in the listener's backlog.
+    pub connections_max: usize,
+    /// How long a (region, deployment) rests after it failed or refused.
+    pub cooldown: Cooldown,
+    /// One log line a request.
+    pub log_requests: bool,
+}
+
+/// A region as the request path sees it.
+#[derive(Debug)]
+pub struct Target {
+    /// Where requests go.
+    pub region: Arc<Region>,
+    /// The name of the same region in the route table.
+    pub id: RegionId,
+    /// The fence it belongs to.
+    pub zone: Option<Arc<str>>,
+    /// Lower tiers come first.
+    pub tier: u32,
+    /// Client's name to this region's name of a deployment; it serves these only. `None`: it
+    /// serves any name unchanged.
+    pub deployments: Option<HashMap<Box<str>, Arc<str>>>,
+}
+
+/// The longest waits. Each begins anew with what it waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Name, TCP and TLS of a new connection to a region.
+    pub connect: Duration,
+    /// From the request sent until the response head.
+    pub head: Duration,
+    /// Between two pieces of a response body.
+    pub idle: Duration,
+    /// The whole request, all attempts together.
+    pub total: Duration,
+    /// A client's request head, from its first byte.
+    pub client_header: Duration,
+    /// Between two pieces of a client's body.
+    pub client_body: Duration,
+    /// A client's connection without a request.
+    pub client_idle: Duration,
+}
+
+impl Target {
+    /// The region's name for a deployment: itself unless its map says otherwise, `None` if the
+    /// region does not serve it.
+    #[must_use]
+    pub fn deployment<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        match &self.deployments {
+            None => Some(name),
+            Some(map) => map.get(name).map(AsRef::as_ref),
+        }
+    }
+}
+
+impl Settings {
+    /// The region of a table entry; `None` in the moment between two swaps.
+    pub(crate) fn target(&self, id: RegionId) -> Option<(usize, &Target)> {
+        self.regions.iter().enumerate().find(|(_, target)| target.id == id)
+    }
+}

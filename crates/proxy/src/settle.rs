@@ -1,0 +1,293 @@
+//! The end of a request, however it comes: metrics, the log line, what the ranking is told.
+//!
+//! A guard from the first step on. It settles when dropped, so a client that leaves is counted too,
+//! and in-flight numbers always come back.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, StatusCode, Uri};
+use nearway_route::{InFlight, Moment, Outcome, Sample, Source};
+use nearway_telemetry::{Failover, RequestLine, RequestOutcome, failover, request_line};
+use nearway_upstream::{Fault, FaultKind, Side};
+
+use crate::Report;
+use crate::choose::Choice;
+use crate::client_io::Busy;
+use crate::identify::Identity;
+use crate::refuse::Tried;
+use crate::worker::{Prepared, Shared};
+
+/// The account of one request.
+#[derive(Debug)]
+pub(crate) struct Settle {
+    shared: Rc<Shared>,
+    prepared: Rc<Prepared>,
+    busy: Busy,
+    method: Method,
+    uri: Uri,
+    operation: &'static str,
+    deployment: Option<Box<str>>,
+    deployment_place: usize,
+    received: Duration,
+    // time in which others were at work: the client sending its body, a region thinking
+    waited: Duration,
+    current: Option<Attempted>,
+    attempts: u32,
+    status: Option<StatusCode>,
+    added: Option<Duration>,
+    outcome: Option<RequestOutcome>,
+    first_token: Option<Duration>,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+/// The attempt that is under way, or was the last.
+#[derive(Debug)]
+struct Attempted {
+    place: usize,
+    sent: Duration,
+    vitals: Arc<nearway_route::Vitals>,
+    _in_flight: InFlight,
+    _counted: nearway_telemetry::InFlight,
+}
+
+impl Settle {
+    pub(crate) fn begin(
+        shared: Rc<Shared>,
+        prepared: Rc<Prepared>,
+        busy: Busy,
+        method: Method,
+        uri: Uri,
+    ) -> Self {
+        let received = shared.clock.now();
+        let deployment_place = prepared.deployment_place(None);
+        Self {
+            shared,
+            prepared,
+            busy,
+            method,
+            uri,
+            operation: "other",
+            deployment: None,
+            deployment_place,
+            received,
+            waited: Duration::ZERO,
+            current: None,
+            attempts: 0,
+            status: None,
+            added: None,
+            outcome: None,
+            first_token: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Since the request's head was read.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.shared.clock.now().saturating_sub(self.received)
+    }
+
+    pub(crate) fn prepared(&self) -> &Rc<Prepared> {
+        &self.prepared
+    }
+
+    pub(crate) fn identified(&mut self, identity: &Identity) {
+        self.operation = identity.operation.as_str();
+        self.deployment.clone_from(&identity.deployment);
+        self.deployment_place = self.prepared.deployment_place(identity.deployment.as_deref());
+    }
+
+    /// The client's body took this long to be read, and is this long as far as its head tells.
+    pub(crate) fn body_read(&mut self, took: Duration, length: Option<u64>) {
+        self.waited += took;
+        self.bytes_in = length.unwrap_or_default();
+    }
+
+    /// A region is about to be asked.
+    pub(crate) fn attempting(&mut self, choice: &Choice) {
+        self.attempts += 1;
+        self.current = Some(Attempted {
+            place: choice.place,
+            sent: self.shared.clock.now(),
+            _in_flight: choice.vitals.enter(),
+            _counted: self.prepared.route(Some(choice.place), self.deployment_place).enter(),
+            vitals: choice.vitals.clone(),
+        });
+    }
+
+    /// The region has answered, or the attempt has failed.
+    pub(crate) fn attempted(&mut self) {
+        if let Some(attempt) = &self.current {
+            self.waited += self.shared.clock.now().saturating_sub(attempt.sent);
+        }
+    }
+
+    /// Marks whom the fault belongs to: a cool-down that acts on the next request of every worker,
+    /// and a report to the ranking. What the client earned marks nobody.
+    pub(crate) fn blame(&self, fault: &Fault, retry_after: Option<Duration>) {
+        if fault.kind.side() == Side::Client {
+            return;
+        }
+        let Some(attempt) = &self.current else { return };
+        let cooldown = &self.prepared.settings.cooldown;
+        let now = self.shared.clock.now();
+        let in_a_row = attempt.vitals.failed();
+        let rest = if fault.kind == FaultKind::Throttled || retry_after.is_some() {
+            Some(cooldown.throttled(retry_after))
+        } else {
+            cooldown.failing(in_a_row)
+        };
+        if let Some(rest) = rest {
+            attempt.vitals.cool_until(Moment::from(now + rest));
+        }
+        self.report(Outcome::Failure {
+            reason: fault.kind.as_str(),
+            after: now.saturating_sub(attempt.sent),
+            retry_after,
+        });
+    }
+
+    /// The request goes on to another region.
+    pub(crate) fn failing_over(&self, failed: &Tried, to: &str) {
+        let reason = failed.kind.as_str();
+        self.shared.metrics.failed_over(reason);
+        let sent = self.current.as_ref().map_or(Duration::ZERO, |attempt| attempt.sent);
+        failover(&Failover {
+            from: &failed.region,
+            to,
+            reason,
+            after: self.shared.clock.now().saturating_sub(sent),
+            attempt: self.attempts + 1,
+            deployment: self.deployment.as_deref(),
+        });
+    }
+
+    /// The head of the answer is on its way to the client.
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+        let added = self.elapsed().saturating_sub(self.waited);
+        self.added = Some(added);
+        self.shared.metrics.added_time(added);
+    }
+
+    /// Nearway answers itself.
+    pub(crate) fn refused(&mut self, status: StatusCode, code: &'static str) {
+        self.status = Some(status);
+        self.shared.metrics.refused(code);
+        let outcome = match status.as_u16() {
+            502 | 504 => RequestOutcome::UpstreamFault,
+            _ => RequestOutcome::Refused,
+        };
+        self.finish(outcome);
+    }
+
+    /// Bytes of the answer went to the client.
+    pub(crate) fn passed(&mut self, bytes: usize) {
+        self.bytes_out += u64::try_from(bytes).unwrap_or(u64::MAX);
+    }
+
+    /// The first content token is here.
+    pub(crate) fn first_token(&mut self) {
+        let Some(attempt) = &self.current else { return };
+        let after = self.shared.clock.now().saturating_sub(attempt.sent);
+        self.first_token = Some(after);
+        self.prepared.route(Some(attempt.place), self.deployment_place).first_token(after);
+    }
+
+    /// The answer went out to its end.
+    pub(crate) fn finish_as_answered(&mut self) {
+        let status = self.status.unwrap_or(StatusCode::OK);
+        self.finish(RequestOutcome::of_status(status.as_u16()));
+    }
+
+    /// How it ended; the first word counts.
+    pub(crate) fn finish(&mut self, outcome: RequestOutcome) {
+        self.outcome.get_or_insert(outcome);
+    }
+
+    /// How many regions were asked.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The same as a header value; made at compile time for the numbers that occur.
+    pub(crate) fn attempts_header(&self) -> HeaderValue {
+        match self.attempts {
+            1 => HeaderValue::from_static("1"),
+            2 => HeaderValue::from_static("2"),
+            3 => HeaderValue::from_static("3"),
+            more => more.into(),
+        }
+    }
+
+    /// The name of the region asked last.
+    pub(crate) fn region_header(&self) -> Option<&HeaderValue> {
+        self.prepared.name(self.current.as_ref()?.place)
+    }
+
+    fn report(&self, outcome: Outcome) {
+        let Some(attempt) = &self.current else { return };
+        let settings = &self.prepared.settings;
+        let Some(target) = settings.regions.get(attempt.place) else { return };
+        let report = Report {
+            region: target.id,
+            deployment: settings.metric_deployments.get(self.deployment_place).cloned(),
+            sample: Sample {
+                at: Moment::from(self.shared.clock.now()),
+                source: Source::Live,
+                outcome,
+            },
+        };
+        self.shared.reports.push(report, &self.shared.metrics);
+    }
+}
+
+impl Drop for Settle {
+    fn drop(&mut self) {
+        self.busy.set(false);
+        let outcome = self.outcome.unwrap_or(RequestOutcome::ClientGone);
+        let total = self.elapsed();
+        let place = self.current.as_ref().map(|attempt| attempt.place);
+        self.prepared.route(place, self.deployment_place).ended(outcome, total);
+        match (outcome, &self.current) {
+            (RequestOutcome::Ok, Some(attempt)) => {
+                attempt.vitals.answered();
+                let since = self.shared.clock.now().saturating_sub(attempt.sent);
+                self.report(Outcome::Answer {
+                    first_token: self.first_token,
+                    total: since,
+                    tokens: 0,
+                });
+            }
+            (RequestOutcome::Truncated, Some(attempt)) => {
+                attempt.vitals.failed();
+                let after = self.shared.clock.now().saturating_sub(attempt.sent);
+                let reason = FaultKind::Truncated.as_str();
+                self.report(Outcome::Failure { reason, after, retry_after: None });
+            }
+            _ => {}
+        }
+        if self.prepared.settings.log_requests {
+            request_line(&RequestLine {
+                method: self.method.as_str(),
+                path: self.uri.path(),
+                operation: self.operation,
+                deployment: self.deployment.as_deref(),
+                region: place
+                    .and_then(|place| self.prepared.settings.regions.get(place))
+                    .map(|target| target.region.name().as_ref()),
+                attempts: self.attempts,
+                status: self.status.map(|status| status.as_u16()),
+                outcome,
+                first_token: self.first_token,
+                total,
+                added: self.added.unwrap_or_default(),
+                bytes_in: self.bytes_in,
+                bytes_out: self.bytes_out,
+            });
+        }
+    }
+}

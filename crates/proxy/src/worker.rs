@@ -1,0 +1,156 @@
+//! The state of one worker: what every request on its thread shares, without a lock.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use nearway_route::{Live, Moment, Reader, Table};
+use nearway_telemetry::{Metrics, ProxyMetrics, RouteMetrics};
+use nearway_upstream::{Clock, Transport};
+use tokio::sync::mpsc;
+
+use crate::report::Reports;
+use crate::{Refusal, Report, Settings};
+
+/// What a worker is started with.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Published by the reload.
+    pub settings: Arc<Live<Settings>>,
+    /// Published by the ranking.
+    pub table: Arc<Live<Table>>,
+    /// Where handles come from.
+    pub metrics: Metrics,
+    /// Shared with the ranking, so that times can be compared.
+    pub clock: Clock,
+    /// To the ranking.
+    pub reports: mpsc::Sender<Report>,
+}
+
+/// A running worker; requests hold it by `Rc`.
+pub(crate) struct Context<T> {
+    pub(crate) transport: T,
+    pub(crate) shared: Rc<Shared>,
+    registry: Metrics,
+    settings: RefCell<Reader<Settings>>,
+    table: RefCell<Reader<Table>>,
+    prepared: RefCell<Rc<Prepared>>,
+}
+
+/// What the account of a request needs, and a request that outlives its step with it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) metrics: ProxyMetrics,
+    pub(crate) reports: Reports,
+}
+
+/// One generation of settings with the metrics and header values made from it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) settings: Arc<Settings>,
+    // by place of the region, then of the deployment; `other` comes last
+    routes: Vec<Vec<RouteMetrics>>,
+    nowhere: RouteMetrics,
+    names: Vec<HeaderValue>,
+}
+
+impl<T: Transport> Context<T> {
+    pub(crate) fn new(worker: &Worker, transport: T) -> Self {
+        let mut settings = worker.settings.reader();
+        let prepared = Rc::new(Prepared::new(settings.load().clone(), &worker.metrics));
+        let metrics = worker.metrics.proxy();
+        metrics.declare(&Refusal::CODES, &[]);
+        Self {
+            transport,
+            shared: Rc::new(Shared {
+                clock: worker.clock,
+                metrics,
+                reports: Reports::new(worker.reports.clone()),
+            }),
+            registry: worker.metrics.clone(),
+            settings: RefCell::new(settings),
+            table: RefCell::new(worker.table.reader()),
+            prepared: RefCell::new(prepared),
+        }
+    }
+
+    /// The settings in force now.
+    pub(crate) fn prepared(&self) -> Rc<Prepared> {
+        let mut reader = self.settings.borrow_mut();
+        let settings = reader.load();
+        let mut prepared = self.prepared.borrow_mut();
+        if !Arc::ptr_eq(settings, &prepared.settings) {
+            *prepared = Rc::new(Prepared::new(settings.clone(), &self.registry));
+        }
+        prepared.clone()
+    }
+
+    /// The route table in force now.
+    pub(crate) fn table(&self) -> Arc<Table> {
+        self.table.borrow_mut().load().clone()
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::from(self.shared.clock.now())
+    }
+}
+
+impl Shared {
+    /// Hands the reports collected so far to the ranking.
+    pub(crate) fn flush_reports(&self) {
+        self.reports.flush(&self.metrics);
+    }
+}
+
+impl Prepared {
+    fn new(settings: Arc<Settings>, metrics: &Metrics) -> Self {
+        let deployments = || {
+            let named = settings.metric_deployments.iter().map(AsRef::as_ref);
+            named.chain([nearway_telemetry::OTHER])
+        };
+        let routes = settings.regions.iter().map(|target| {
+            deployments().map(|name| metrics.route(target.region.name(), name)).collect()
+        });
+        let names = settings.regions.iter().map(|target| {
+            // configured names are checked to be plain; a name no header can carry shows as empty
+            HeaderValue::from_str(target.region.name())
+                .unwrap_or_else(|_invalid| HeaderValue::from_static(""))
+        });
+        Self {
+            routes: routes.collect(),
+            nowhere: metrics.route(nearway_telemetry::NO_REGION, nearway_telemetry::OTHER),
+            names: names.collect(),
+            settings,
+        }
+    }
+
+    /// The place of a deployment among those with metrics; the one after the last for any other.
+    pub(crate) fn deployment_place(&self, name: Option<&str>) -> usize {
+        let known = &self.settings.metric_deployments;
+        name.and_then(|name| known.iter().position(|known| **known == *name)).unwrap_or(known.len())
+    }
+
+    /// The metrics of a region's place and a deployment's place; without a region those of none.
+    pub(crate) fn route(&self, region: Option<usize>, deployment: usize) -> &RouteMetrics {
+        region.and_then(|region| self.routes.get(region)?.get(deployment)).unwrap_or(&self.nowhere)
+    }
+
+    /// The region's name as a header value.
+    pub(crate) fn name(&self, region: usize) -> Option<&HeaderValue> {
+        self.names.get(region)
+    }
+}
+
+/// The wall clock, which only retry hints in the form of a date need (RFC 9110 10.2.3).
+#[expect(clippy::disallowed_methods, reason = "the one place where the proxy reads the wall clock")]
+pub(crate) fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// How often a worker hands over its reports.
+pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
+/// How often a worker looks after its connections to the regions.
+pub(crate) const TEND_EVERY: Duration = Duration::from_secs(5);

@@ -1,0 +1,88 @@
+//! Hostile bytes from clients and regions: refused, cut, counted, and never the end of a worker.
+
+use crate::harness::{Proxy, RawRegion, region};
+
+const GOOD: &str = "GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n";
+
+fn before(raw: &RawRegion) -> Proxy {
+    Proxy::start(&[region("only", &raw.url())])
+}
+
+#[test]
+fn malformed_requests_get_400_and_a_closed_connection() {
+    let raw = RawRegion::named("good");
+    let proxy = before(&raw);
+    let cases = [
+        "garbage\r\n\r\n",
+        "GET /v1/x HTTP/1.1\r\n\r\n",
+        "GET /v1/x HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+        "GET http://b/v1/x HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /v1/x HTTP/1.1\r\nhost: a\r\nx-nul: a\0b\r\n\r\n",
+        "GET /v1/../x HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET /v1/%2e%2E/x HTTP/1.1\r\nhost: a\r\n\r\n",
+        "POST /v1/x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n",
+        "POST /v1/x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST /v1/x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\
+         transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        "POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n",
+        "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n",
+    ];
+    for case in cases {
+        let mut client = proxy.client();
+        client.send(case);
+        assert_eq!(client.response().status(), 400, "{case:?}");
+        assert!(client.is_closed(), "{case:?}");
+        assert_eq!(proxy.ask(GOOD).text(), "good", "after {case:?}");
+    }
+    assert_eq!(raw.seen().len(), cases.len(), "no malformed request was passed on");
+}
+
+#[test]
+fn an_oversized_head_gets_431() {
+    let raw = RawRegion::named("good");
+    let proxy = before(&raw);
+    let mut client = proxy.client();
+    client.send(format!("GET /v1/x HTTP/1.1\r\nhost: a\r\nx-big: {}\r\n\r\n", "x".repeat(70_000)));
+    assert_eq!(client.response().status(), 431);
+    assert_eq!(proxy.ask(GOOD).text(), "good");
+}
+
+#[test]
+fn a_bad_chunk_in_a_request_ends_it_and_nothing_else() {
+    let raw = RawRegion::named("good");
+    let proxy = before(&raw);
+    let mut client = proxy.client();
+    client.send("POST /v1/x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n");
+    assert_eq!(client.response().status(), 400);
+    assert_eq!(proxy.ask(GOOD).text(), "good");
+}
+
+#[test]
+fn a_regions_nonsense_becomes_502_and_the_worker_lives() {
+    let huge: &'static str =
+        format!("HTTP/1.1 200 OK\r\nx-big: {}\r\n\r\n", "x".repeat(200_000)).leak();
+    let flood: &'static str = "HTTP/1.1 garbage\r\n\r\n";
+    for answer in
+        [huge, flood, "SSH-2.0-x\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: -4\r\n\r\n"]
+    {
+        let raw = RawRegion::answering(answer);
+        let proxy = before(&raw);
+        for _ in 0..3 {
+            let refused = proxy.ask(GOOD);
+            assert_eq!(refused.status(), 502, "{}", answer.len());
+            assert!(refused.text().contains("nearway_unreachable"), "{}", refused.text());
+        }
+    }
+}
+
+#[test]
+fn a_deployment_that_no_region_serves_gets_503() {
+    let raw = RawRegion::named("good");
+    let proxy = Proxy::start(&[region("only", &raw.url()).renames("gpt-4o", "x")]);
+    let refused =
+        proxy.ask("GET /openai/deployments/other/chat/completions HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(refused.status(), 503);
+    let body: serde_json::Value = serde_json::from_slice(&refused.body).unwrap();
+    assert_eq!(body["error"]["code"], "nearway_no_region");
+}

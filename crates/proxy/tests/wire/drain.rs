@@ -1,0 +1,29 @@
+//! A stop lets what is under way finish and accepts nothing new.
+
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
+use crate::harness::{PATIENCE, Proxy, RawRegion, eventually, region};
+
+#[test]
+fn an_answer_under_way_is_finished_and_new_clients_are_refused() {
+    let (go, wait) = channel::<()>();
+    let wait = Mutex::new(wait);
+    let raw = RawRegion::start(move |_, connection| {
+        connection.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfirst");
+        wait.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        connection.send("-last");
+    });
+    let mut proxy = Proxy::start(&[region("only", &raw.url())]);
+    let mut client = proxy.client();
+    client.send("GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n");
+    client.until("first").unwrap();
+    proxy.stop();
+    let address = proxy.listen;
+    eventually("new clients are refused", || TcpStream::connect(address).is_err());
+    go.send(()).unwrap();
+    assert_eq!(client.exactly(5), b"-last");
+    assert!(client.is_closed());
+    proxy.wait();
+}

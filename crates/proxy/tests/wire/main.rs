@@ -1,0 +1,18 @@
+//! One worker between raw clients and raw regions: every test sees the bytes that crossed the wire.
+//!
+//! Each module is declared under `cfg(test)`, which is what lets its helpers panic.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod failover;
+#[cfg(test)]
+mod forward;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod stream;
+#[cfg(test)]
+mod upgrade;

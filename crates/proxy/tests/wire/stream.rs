@@ -1,0 +1,104 @@
+//! Answers that take their time: every event at once, every cut seen, every leave passed on.
+
+use std::io::Read;
+use std::net::Shutdown;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, channel};
+
+use crate::harness::{PATIENCE, Proxy, RawRegion, region};
+
+const STREAM: &str =
+    "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 15\r\n\r\n{\"stream\":true}";
+const HEAD: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+fn before(raw: &RawRegion) -> Proxy {
+    Proxy::start(&[region("only", &raw.url())])
+}
+
+#[test]
+fn head_and_each_event_arrive_before_the_next_is_sent() {
+    let (go, wait) = channel::<()>();
+    let wait = Mutex::new(wait);
+    let raw = RawRegion::start(move |_, connection| {
+        let wait = wait.lock().unwrap();
+        connection.send(HEAD);
+        for number in 0..5 {
+            wait.recv_timeout(PATIENCE).expect("the client has the one before");
+            connection.send(format!("9\r\ndata: {number}\n\n\r\n"));
+        }
+        connection.send("0\r\n\r\n");
+    });
+    let proxy = before(&raw);
+    let mut client = proxy.client();
+    client.send(STREAM);
+    assert!(client.until("\r\n\r\n").unwrap().starts_with("HTTP/1.1 200"));
+    for number in 0..5 {
+        go.send(()).unwrap();
+        assert_eq!(client.until("\n\n\r\n").unwrap(), format!("9\r\ndata: {number}\n\n\r\n"));
+    }
+    assert_eq!(client.until("\r\n\r\n").unwrap(), "0\r\n\r\n");
+}
+
+#[test]
+fn a_cut_region_looks_cut_to_the_client() {
+    let heads = [HEAD, "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"];
+    for (head, piece) in heads.into_iter().zip(["5\r\nhello\r\n", "hello"]) {
+        let raw = RawRegion::start(move |_, connection| {
+            connection.send(format!("{head}{piece}"));
+            connection.stream.shutdown(Shutdown::Both).unwrap();
+        });
+        let answer = before(&raw).ask(STREAM);
+        assert_eq!((answer.status(), answer.text(), answer.complete), (200, "hello", false));
+    }
+}
+
+/// A region that says when the proxy has ended its connection.
+fn watching(first: &'static str) -> (RawRegion, Receiver<()>, Receiver<()>) {
+    let (arrived, arrival) = channel();
+    let (left, leave) = channel();
+    let ends = Mutex::new((arrived, left));
+    let raw = RawRegion::start(move |_, connection| {
+        let ends = ends.lock().unwrap();
+        connection.send(first);
+        ends.0.send(()).unwrap();
+        connection.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let ended = matches!(connection.stream.read(&mut [0; 1]), Ok(0))
+            || connection.stream.take_error().is_ok();
+        assert!(ended);
+        ends.1.send(()).unwrap();
+    });
+    (raw, arrival, leave)
+}
+
+#[test]
+fn a_client_that_leaves_cancels_the_region_within_a_second() {
+    for first in ["", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
+        let (raw, arrival, leave) = watching(first);
+        let proxy = before(&raw);
+        let mut client = proxy.client();
+        client.send(STREAM);
+        arrival.recv_timeout(PATIENCE).expect("the region is asked");
+        if !first.is_empty() {
+            client.until("hello").expect("the stream has begun");
+        }
+        drop(client);
+        leave
+            .recv_timeout(std::time::Duration::from_secs(1))
+            .expect("the region's connection ends within a second");
+    }
+}
+
+#[test]
+fn a_stream_that_has_ended_frees_its_connection_for_the_next() {
+    let raw = RawRegion::start(|_, connection| {
+        connection.send(format!("{HEAD}5\r\nhello\r\n0\r\n\r\n"));
+    });
+    let proxy = before(&raw);
+    let mut client = proxy.client();
+    for _ in 0..20 {
+        client.send(STREAM);
+        let answer = client.response();
+        assert!(answer.complete && answer.text() == "hello", "{answer:?}");
+    }
+}
