@@ -1,0 +1,1 @@
+//! Nothing to export: this member holds tests only.
