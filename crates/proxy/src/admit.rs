@@ -14,7 +14,7 @@ use crate::{Refusal, Settings};
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) method: Method,
-    /// End-to-end headers only, without `Host`.
+    /// End-to-end headers only. `Host` is still the client's; each attempt replaces it in place.
     pub(crate) headers: HeaderMap,
     /// The protocol that the client wants to switch to.
     pub(crate) upgrade: Option<HeaderValue>,
@@ -40,7 +40,6 @@ pub(crate) fn admit(parts: Parts, settings: &Settings) -> Result<Admitted, Refus
     }
     let upgrade = upgrade_requested(&headers);
     strip_hop_by_hop(&mut headers);
-    headers.remove(HOST);
     headers.remove(REGION_HEADER);
     Ok(Admitted { method, headers, upgrade, length })
 }

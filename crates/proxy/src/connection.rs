@@ -1,6 +1,5 @@
 //! One client connection: HTTP/1.1 or HTTP/2 with prior knowledge, until it ends or the drain begins.
 
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use hyper::service::service_fn;
@@ -44,8 +43,7 @@ impl Server {
             let tunnels = tasks.clone();
             let service = service_fn(move |request| {
                 busy.set(true);
-                let handling = handle(context.clone(), tunnels.clone(), busy.clone(), request);
-                async move { Ok::<_, Infallible>(handling.await) }
+                handle(context.clone(), tunnels.clone(), busy.clone(), request)
             });
             let connection = builder.serve_connection_with_upgrades(io, service);
             tokio::pin!(connection);

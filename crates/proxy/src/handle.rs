@@ -3,6 +3,7 @@
 //! Each step returns the value that the next one takes, so none can be skipped. Errors leave through
 //! `refuse`, and `settle` keeps the account from the first line to the last byte.
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -35,17 +36,17 @@ pub(crate) async fn handle<T: Transport>(
     tasks: TaskTracker,
     busy: Busy,
     mut request: Request<Incoming>,
-) -> Response<ClientBody> {
+) -> Result<Response<ClientBody>, Infallible> {
     let client = upgrade_requested(request.headers()).map(|_| hyper::upgrade::on(&mut request));
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let (method, uri) = (request.method(), request.uri());
     let mut settle = Settle::begin(context.shared.clone(), context.prepared(), busy, method, uri);
-    match answer(&context, request, &mut settle).await {
+    Ok(match answer(&context, request, &mut settle).await {
         Ok((reply, identity)) => pass_on(reply, &identity, client, settle, &tasks),
         Err(refusal) => {
             settle.refused(refusal.status(), refusal.code());
             refusal.respond()
         }
-    }
+    })
 }
 
 async fn answer<T: Transport>(

@@ -1,6 +1,7 @@
 //! What a request asks for: operation, deployment as far as the target tells, and a pin.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -17,7 +18,7 @@ pub(crate) struct Identity {
     /// The operation of the API.
     pub(crate) operation: Operation,
     /// The deployment, once known.
-    pub(crate) deployment: Option<Box<str>>,
+    pub(crate) deployment: Option<Rc<str>>,
     /// Where its name stands in the target, if it stands there.
     pub(crate) in_target: Option<Range<usize>>,
     /// The region that the client insists on.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode, Uri};
 use nearway_route::{InFlight, Moment, Outcome, Sample, Source};
-use nearway_telemetry::{Failover, RequestLine, RequestOutcome, failover, request_line};
+use nearway_telemetry::{
+    Failover, RequestLine, RequestOutcome, failover, request_line, request_lines_enabled,
+};
 use nearway_upstream::{Fault, FaultKind, Side};
 
 use crate::Report;
@@ -25,10 +27,10 @@ pub(crate) struct Settle {
     shared: Rc<Shared>,
     prepared: Rc<Prepared>,
     busy: Busy,
-    method: Method,
-    uri: Uri,
+    // only if requests are logged: it keeps the buffer alive that the head was read into
+    line: Option<(Method, Uri)>,
     operation: &'static str,
-    deployment: Option<Box<str>>,
+    deployment: Option<Rc<str>>,
     deployment_place: usize,
     received: Duration,
     // time in which others were at work: the client sending its body, a region thinking
@@ -58,17 +60,18 @@ impl Settle {
         shared: Rc<Shared>,
         prepared: Rc<Prepared>,
         busy: Busy,
-        method: Method,
-        uri: Uri,
+        method: &Method,
+        uri: &Uri,
     ) -> Self {
         let received = shared.clock.now();
         let deployment_place = prepared.deployment_place(None);
+        let logged = prepared.settings.log_requests && request_lines_enabled();
+        let line = logged.then(|| (method.clone(), uri.clone()));
         Self {
             shared,
             prepared,
             busy,
-            method,
-            uri,
+            line,
             operation: "other",
             deployment: None,
             deployment_place,
@@ -270,10 +273,10 @@ impl Drop for Settle {
             }
             _ => {}
         }
-        if self.prepared.settings.log_requests {
+        if let Some((method, uri)) = &self.line {
             request_line(&RequestLine {
-                method: self.method.as_str(),
-                path: self.uri.path(),
+                method: method.as_str(),
+                path: uri.path(),
                 operation: self.operation,
                 deployment: self.deployment.as_deref(),
                 region: place
