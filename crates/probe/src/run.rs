@@ -94,7 +94,7 @@ impl<T: Transport + 'static> Prober<T> {
             probes: JoinSet::new(),
             running: HashMap::new(),
             ranked_at: now,
-            stale: true,
+            stale: false,
         }
     }
 
@@ -106,6 +106,7 @@ impl<T: Transport + 'static> Prober<T> {
     pub async fn run(mut self, mut channels: Channels, cancel: CancellationToken) {
         let mut reports = Vec::with_capacity(REPORTS_AT_ONCE);
         let mut workers_report = true;
+        self.publish(self.now());
         loop {
             let now = self.now();
             self.start_due(now);
