@@ -1,8 +1,8 @@
-//! A client's socket that does not wait for ever for the rest of a request head.
+//! A client's socket that waits neither for ever for a request nor for the rest of its head.
 //!
-//! hyper times a head together with the idle time before it. Here the clock of the head starts with
-//! its first byte, and only when a read finds nothing more: a head that arrives in one piece, as
-//! nearly all do, costs no timer.
+//! The clock of a head starts with its first byte, that of an idle connection with the end of the
+//! last request. One timer serves both and is set anew only when it must fire earlier, or has fired:
+//! a request that arrives in one piece, as nearly all do, costs no timer work.
 
 use std::io;
 use std::pin::Pin;
@@ -29,21 +29,81 @@ impl Busy {
     }
 }
 
+/// How long a client may keep its connection waiting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientPatience {
+    /// For the rest of a head.
+    pub(crate) head: Duration,
+    /// For the next request.
+    pub(crate) idle: Duration,
+}
+
 /// The socket.
 pub(crate) struct ClientIo {
     stream: TcpStream,
     busy: Busy,
-    head_limit: Duration,
-    // HTTP/2 has no heads that could be late; its own pings find a dead client
-    http2: bool,
+    patience: ClientPatience,
+    phase: Phase,
+    // nothing was read yet
     fresh: bool,
-    head_begun: bool,
-    late: Option<Pin<Box<Sleep>>>,
+    http2: bool,
+    // when the present phase ends; `None` until a read has found nothing in it
+    deadline: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What the connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The next request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// Nothing: a request is being served, or HTTP/2 keeps its own time.
+    Untimed,
 }
 
 impl ClientIo {
-    pub(crate) fn new(stream: TcpStream, busy: Busy, head_limit: Duration) -> Self {
-        Self { stream, busy, head_limit, http2: false, fresh: true, head_begun: false, late: None }
+    pub(crate) fn new(stream: TcpStream, busy: Busy, patience: ClientPatience) -> Self {
+        let phase = Phase::Idle;
+        Self {
+            stream,
+            busy,
+            patience,
+            phase,
+            fresh: true,
+            http2: false,
+            deadline: None,
+            timer: None,
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        if self.phase != phase {
+            self.phase = phase;
+            self.deadline = None;
+        }
+    }
+
+    /// Ready when the client has kept its connection waiting for too long.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let (limit, what) = match self.phase {
+            Phase::Untimed => return Poll::Pending,
+            Phase::Idle => (self.patience.idle, "no request came"),
+            Phase::Head => (self.patience.head, "the request head is too slow"),
+        };
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if deadline <= Instant::now() {
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, what));
+            }
+            timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 }
 
@@ -54,35 +114,29 @@ impl AsyncRead for ClientIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
-        if this.fresh && buf.filled().len() > before {
-            this.fresh = false;
-            this.http2 = buf.filled().get(before..).is_some_and(|new| new.starts_with(b"PRI"));
-        }
         if this.http2 || this.busy.is_set() {
-            this.head_begun = false;
-            this.late = None;
-            return polled;
+            this.enter(Phase::Untimed);
+        } else if this.phase == Phase::Untimed {
+            this.enter(Phase::Idle);
         }
-        match polled {
-            Poll::Ready(result) => {
-                this.head_begun |= buf.filled().len() > before;
-                Poll::Ready(result)
+        let before = buf.filled().len();
+        if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buf) {
+            let new = buf.filled().get(before..).unwrap_or_default();
+            if this.fresh && new.starts_with(HTTP2) {
+                this.http2 = true;
+                this.enter(Phase::Untimed);
+            } else if this.phase == Phase::Idle && !new.is_empty() {
+                this.enter(Phase::Head);
             }
-            Poll::Pending if this.head_begun => {
-                let limit = this.head_limit;
-                let late = this.late.get_or_insert_with(|| {
-                    Box::pin(tokio::time::sleep_until(Instant::now() + limit))
-                });
-                late.as_mut()
-                    .poll(cx)
-                    .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "request head too slow")))
-            }
-            Poll::Pending => Poll::Pending,
+            this.fresh &= new.is_empty();
+            return Poll::Ready(result);
         }
+        this.poll_late(cx).map(Err)
     }
 }
+
+/// How an HTTP/2 connection with prior knowledge begins (RFC 9113 3.4).
+const HTTP2: &[u8] = b"PRI";
 
 impl AsyncWrite for ClientIo {
     fn poll_write(

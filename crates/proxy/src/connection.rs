@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::client_io::{Busy, ClientIo};
+use crate::client_io::{Busy, ClientIo, ClientPatience};
 use crate::handle::handle;
 use crate::worker::Context;
 
@@ -37,8 +37,10 @@ impl Server {
             // it only makes small writes faster
             let _ = stream.set_nodelay(true);
             let busy = Busy::default();
-            let limit = context.prepared().settings.timeouts.client_header;
-            let io = TokioIo::new(ClientIo::new(stream, busy.clone(), limit));
+            let timeouts = context.prepared().settings.timeouts;
+            let patience =
+                ClientPatience { head: timeouts.client_header, idle: timeouts.client_idle };
+            let io = TokioIo::new(ClientIo::new(stream, busy.clone(), patience));
             let shared = context.shared.clone();
             let tunnels = tasks.clone();
             let service = service_fn(move |request| {
@@ -74,8 +76,8 @@ fn builder(context: &Context<Pools>, tasks: &TaskTracker) -> auto::Builder<Local
     let mut builder = auto::Builder::new(LocalTasks(tasks.clone()));
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.timeouts.client_idle)
+        // `ClientIo` keeps the time, without a timer for each request
+        .header_read_timeout(None)
         .max_buf_size(settings.header_max.max(HYPER_MIN_BUFFER))
         .http2()
         .timer(TokioTimer::new())

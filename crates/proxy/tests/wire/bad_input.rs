@@ -49,6 +49,19 @@ fn an_oversized_head_gets_431() {
 }
 
 #[test]
+fn a_head_that_stops_halfway_is_not_waited_for() {
+    let raw = RawRegion::named("good");
+    let proxy = before(&raw);
+    let mut client = proxy.client();
+    client.send(GOOD);
+    assert_eq!(client.response().text(), "good");
+    // the same on a connection that was good before: the clock starts with the head's first byte
+    client.send("GET /v1/x HTTP/1.1\r\nho");
+    assert!(client.is_closed());
+    assert_eq!(raw.seen().len(), 1);
+}
+
+#[test]
 fn a_bad_chunk_in_a_request_ends_it_and_nothing_else() {
     let raw = RawRegion::named("good");
     let proxy = before(&raw);

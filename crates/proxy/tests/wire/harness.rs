@@ -394,7 +394,7 @@ fn settings(regions: impl Iterator<Item = Target>, hold_body: usize) -> Settings
             head: PATIENCE,
             idle: PATIENCE,
             total: PATIENCE,
-            client_header: PATIENCE,
+            client_header: Duration::from_millis(300),
             client_body: PATIENCE,
             client_idle: PATIENCE,
         },
