@@ -1,0 +1,105 @@
+//! Words of a closed set: `azure`, `v1` or `openai`. Each set is one table, from which come the
+//! parsing, the error, the schema and what `check` prints.
+
+use schemars::{Schema, json_schema};
+
+use crate::model::{AuthHeader, LogFormat, ProbeStyle, RankBy, Strategy};
+use crate::reader::nearest;
+use crate::text::Sketch;
+
+/// One of a few words.
+pub(crate) trait Choice: Copy + PartialEq + 'static {
+    const ALL: &'static [(&'static str, Self)];
+    /// Words that are decided but not built yet.
+    const LATER: &'static [&'static str] = &[];
+
+    /// The word, or what to write instead.
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Some((_, choice)) = Self::ALL.iter().find(|(word, _)| *word == text) {
+            return Ok(*choice);
+        }
+        let words: Vec<_> = Self::ALL.iter().map(|(word, _)| *word).collect();
+        let all = words.join(" or ");
+        if let Some(word) = Self::LATER.iter().find(|word| **word == text) {
+            return Err(format!("`{word}` is not available yet: write {all}"));
+        }
+        match nearest(text, &words) {
+            Some(near) => Err(format!("write {all}: did you mean `{near}`?")),
+            None => Err(format!("write {all}")),
+        }
+    }
+
+    /// As [`Choice::parse`] reads it.
+    fn shown(self) -> &'static str {
+        Self::ALL.iter().find(|(_, choice)| *choice == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// Marks a text that should hold a word of the set.
+pub(crate) struct Word<T>(std::marker::PhantomData<T>);
+
+impl<T: Choice> Sketch for Word<T> {
+    fn sketch() -> Schema {
+        let words: Vec<_> = T::ALL.iter().map(|(word, _)| *word).collect();
+        json_schema!({"anyOf": [{"enum": words}, {"type": "string", "pattern": r"\$\{"}]})
+    }
+}
+
+/// Marks a text that should hold `true` or `false`.
+pub(crate) struct Switched;
+
+impl Sketch for Switched {
+    fn sketch() -> Schema {
+        json_schema!({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"\$\{"}]})
+    }
+}
+
+impl Choice for bool {
+    const ALL: &'static [(&'static str, Self)] = &[("true", true), ("false", false)];
+}
+
+impl Choice for AuthHeader {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("api-key", Self::ApiKey), ("bearer", Self::Bearer)];
+}
+
+impl Choice for ProbeStyle {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("azure", Self::Azure), ("v1", Self::V1), ("openai", Self::OpenAi)];
+}
+
+impl Choice for Strategy {
+    const ALL: &'static [(&'static str, Self)] = &[("average", Self::Average)];
+    const LATER: &'static [&'static str] = &["adaptive"];
+}
+
+impl Choice for RankBy {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("first_token", Self::FirstToken), ("total", Self::Total)];
+}
+
+impl Choice for LogFormat {
+    const ALL: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_the_set() {
+        assert_eq!(AuthHeader::parse("bearer"), Ok(AuthHeader::Bearer));
+        assert_eq!(AuthHeader::Bearer.shown(), "bearer");
+    }
+
+    #[test]
+    fn any_other_word_is_told_the_set() {
+        let error = |text| ProbeStyle::parse(text).unwrap_err();
+        assert_eq!(error("azur"), "write azure or v1 or openai: did you mean `azure`?");
+        assert_eq!(error("sk-0123456789"), "write azure or v1 or openai");
+        assert_eq!(
+            Strategy::parse("adaptive").unwrap_err(),
+            "`adaptive` is not available yet: write average"
+        );
+    }
+}

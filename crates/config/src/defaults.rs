@@ -1,0 +1,152 @@
+//! Every default and every range, each with its reason. The example file shows the same values, and
+//! a test holds them together.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::model::{AuthHeader, LogFormat, ProbeStyle, RankBy, Strategy};
+use crate::units::{Bounded, Bytes};
+
+/// Loopback: whoever opens the listener to others decides so.
+pub(crate) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Loopback: it tells region names and latencies to whoever asks.
+pub(crate) const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+/// Left out, one a core; the value here is only the example in an error. More than the cores of the
+/// largest machine is a slip.
+pub(crate) const WORKERS: Bounded<u32> = Bounded { default: 2, least: 1, most: 1024 };
+
+/// What Azure takes; OpenAI and its likes want `bearer`.
+pub(crate) const AUTH_HEADER: AuthHeader = AuthHeader::ApiKey;
+/// All regions alike.
+pub(crate) const TIER: Bounded<u32> = Bounded { default: 0, least: 0, most: 100 };
+/// Many HTTP/1.1 connections spread over a region's front ends, one HTTP/2 connection does not (API
+/// fact sheet section 11.2).
+pub(crate) const HTTP2: bool = false;
+
+/// The product's home; the two others need no api-version.
+pub(crate) const PROBE_STYLE: ProbeStyle = ProbeStyle::Azure;
+/// The newest dated version that is not a preview.
+pub(crate) const API_VERSION: &str = "2024-10-21";
+/// Three samples of ten tokens each half minute cost cents a day (API fact sheet section 8.3); below
+/// a second a probe would crowd out the traffic it is for.
+pub(crate) const INTERVAL: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(30),
+    least: Duration::from_secs(1),
+    most: Duration::from_secs(24 * 3600),
+};
+/// Enough that replicas drift apart; more than half would make rounds meet.
+pub(crate) const JITTER: Bounded<f64> = Bounded { default: 0.1, least: 0.0, most: 0.5 };
+/// Ten times what a slow region takes for ten tokens.
+pub(crate) const PROBE_TIMEOUT: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(10),
+    least: Duration::from_millis(100),
+    most: Duration::from_secs(300),
+};
+/// What the product was asked for: one outlier does not decide, and the cost stays small.
+pub(crate) const SAMPLES: Bounded<u32> = Bounded { default: 3, least: 1, most: 20 };
+/// Harmless: a prompt that a content filter refuses is billed all the same.
+pub(crate) const PROMPT: &str = "Hello";
+/// Enough to see tokens flow. Azure counts the maximum against the quota, used or not (API fact sheet
+/// section 8.4).
+pub(crate) const MAX_TOKENS: Bounded<u32> = Bounded { default: 10, least: 1, most: 256 };
+
+/// The only one so far.
+pub(crate) const STRATEGY: Strategy = Strategy::Average;
+/// Total time measures the length of the answer, not the region.
+pub(crate) const RANK_BY: RankBy = RankBy::FirstToken;
+/// Ten rounds: calm, yet a region that became slow is seen within minutes.
+pub(crate) const WINDOW: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(300),
+    least: Duration::from_secs(1),
+    most: Duration::from_secs(24 * 3600),
+};
+/// 250 against 300 ms is worth a move, 280 against 300 is noise.
+pub(crate) const SWITCH_PERCENT: Bounded<f64> = Bounded { default: 15.0, least: 0.0, most: 100.0 };
+/// 5 against 12 ms passes the percentage, and nobody feels it.
+pub(crate) const SWITCH_AT_LEAST: Bounded<Duration> = Bounded {
+    default: Duration::from_millis(10),
+    least: Duration::ZERO,
+    most: Duration::from_secs(60),
+};
+/// One probe interval: a leader is seen at work before it can be replaced.
+pub(crate) const SWITCH_HOLD: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(30),
+    least: Duration::ZERO,
+    most: Duration::from_secs(24 * 3600),
+};
+
+/// The three regions of the field; with more, a request that fails three times meets a fault of all.
+pub(crate) const ATTEMPTS: Bounded<u32> = Bounded { default: 3, least: 1, most: 10 };
+/// Chat with inline images fits, uploads do not (API fact sheet section 11.1). Each request in flight
+/// may hold as much.
+pub(crate) const HOLD_BODY: Bounded<Bytes> =
+    Bounded { default: Bytes(8 << 20), least: Bytes(0), most: Bytes(1 << 30) };
+
+/// Three round trips around the world and a lost packet.
+pub(crate) const CONNECT: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(3),
+    least: Duration::from_millis(10),
+    most: Duration::from_secs(60),
+};
+/// As long as the SDKs wait: reasoning models think before the first byte (API fact sheet section
+/// 11.2).
+pub(crate) const HEAD: Bounded<Duration> = wait(600);
+/// Longer than a model is silent between two pieces of a stream.
+pub(crate) const IDLE: Bounded<Duration> = wait(120);
+/// Longer than any answer or upload seen; it only ends what hangs.
+pub(crate) const TOTAL: Bounded<Duration> = wait(3600);
+/// What Kubernetes grants a pod that it stops.
+pub(crate) const DRAIN: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(30),
+    least: Duration::ZERO,
+    most: Duration::from_secs(24 * 3600),
+};
+/// A head is one packet; whoever needs longer holds the connection on purpose.
+pub(crate) const CLIENT_HEADER: Bounded<Duration> = wait(10);
+/// Between two pieces, so a slow upload that moves is never cut.
+pub(crate) const CLIENT_BODY: Bounded<Duration> = wait(30);
+/// Longer than the pools of SDKs keep a connection, so that the client closes first.
+pub(crate) const CLIENT_IDLE: Bounded<Duration> = wait(75);
+
+/// Some 20 KiB each when idle; the operating system's own limit is often lower.
+pub(crate) const CONNECTIONS: Bounded<u32> =
+    Bounded { default: 10_000, least: 1, most: 1_000_000 };
+/// Four times what an SDK with a long token sends.
+pub(crate) const HEADER: Bounded<Bytes> =
+    Bounded { default: Bytes(64 << 10), least: Bytes(4 << 10), most: Bytes(1 << 20) };
+/// Left out, no limit: bodies are streamed, and the region has a limit of its own. The value here is
+/// only the example in an error.
+pub(crate) const BODY: Bounded<Bytes> =
+    Bounded { default: Bytes(64 << 20), least: Bytes(1 << 10), most: Bytes(1 << 40) };
+
+/// Azure's shortest limits count over one to ten seconds (API fact sheet section 8.4).
+pub(crate) const COOLDOWN: Bounded<Duration> = wait(5);
+/// A daily quota says "try again in 86400 seconds"; a look once a minute is cheaper than a day of
+/// believing it.
+pub(crate) const COOLDOWN_CAP: Bounded<Duration> = wait(60);
+
+/// A person reads first, a collector later.
+pub(crate) const LOG_FORMAT: LogFormat = LogFormat::Text;
+/// Where a request went is what people ask first.
+pub(crate) const LOG_REQUESTS: bool = true;
+
+/// For waits: at least long enough not to be a slip of the unit, at most a day.
+const fn wait(default_seconds: u64) -> Bounded<Duration> {
+    Bounded {
+        default: Duration::from_secs(default_seconds),
+        least: Duration::from_millis(100),
+        most: Duration::from_secs(24 * 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_within_its_own_range() {
+        for key in [INTERVAL, PROBE_TIMEOUT, WINDOW, HEAD, TOTAL, COOLDOWN_CAP, SWITCH_HOLD, DRAIN] {
+            assert!(key.least <= key.default && key.default <= key.most);
+        }
+    }
+}

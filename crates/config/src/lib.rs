@@ -1,0 +1,2 @@
+//! YAML text to a checked configuration, or a precise error.
+pub mod model;

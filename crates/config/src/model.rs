@@ -1,0 +1,287 @@
+//! The checked configuration: plain data that cannot hold a wrong value. Made by [`crate::load`] alone;
+//! the binary hands each part to the crate that needs it, and nobody checks anything again.
+//! It reads no file and no environment: secrets and certificates are already here.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// The whole file, resolved: defaults filled in, variables replaced, secrets read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: Listen,
+    /// Where operators connect: health, metrics, status.
+    pub admin: Admin,
+    /// Worker threads, 1 to 1024. `None`: one a core.
+    pub workers: Option<usize>,
+    /// In the order of the file, at least one, names unique.
+    pub regions: Vec<Region>,
+    /// How regions are measured.
+    pub probe: Probe,
+    /// How measurements become an order of regions.
+    pub routing: Routing,
+    /// What happens when the chosen region fails.
+    pub failover: Failover,
+    /// The longest wait at each step of a request.
+    pub timeouts: Timeouts,
+    /// What one client may ask of this process.
+    pub limits: Limits,
+    /// How long a region that said "not now" is left alone.
+    pub cooldown: Cooldown,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// The client listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// Any address; a port of 0 lets the system choose one.
+    pub address: SocketAddr,
+}
+
+/// The admin listener, never the client's port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admin {
+    /// Any address other than the client listener's.
+    pub address: SocketAddr,
+}
+
+/// One region: an endpoint that speaks the OpenAI or Azure OpenAI API.
+#[derive(Debug, Clone)]
+pub struct Region {
+    /// Unique; 1 to 64 of `A-Z a-z 0-9 . _ -`: it goes into headers and metric labels as it is.
+    pub name: String,
+    /// Where it is.
+    pub url: RegionUrl,
+    /// What it is sent instead of the client's credential: visible ASCII, not empty. `None`: the
+    /// client's own credential passes.
+    pub api_key: Option<SecretString>,
+    /// Which header carries `api_key`.
+    pub auth_header: AuthHeader,
+    /// Client's name of a deployment -> this region's name. Empty: any name, unchanged.
+    pub deployments: BTreeMap<String, String>,
+    /// A fence that clients can be held to; the same characters as `name`.
+    pub zone: Option<String>,
+    /// Lower tiers are used first.
+    pub tier: u32,
+    /// The path as the file gives it, for people; `ca_pem` is what was read there.
+    pub ca_file: Option<PathBuf>,
+    /// PEM certificates trusted for this region instead of the system's. `Some` with `ca_file`.
+    pub ca_pem: Option<String>,
+    /// Offer HTTP/2 by ALPN.
+    pub http2: bool,
+}
+
+/// A region's URL, taken apart once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionUrl {
+    /// `https://` rather than `http://`.
+    pub https: bool,
+    /// DNS name in lower case, or an IP address (IPv6 without brackets).
+    pub host: String,
+    /// 443 or 80 when the file names none.
+    pub port: u16,
+    /// Put before the path of each request: empty, or `/` and no slash at the end.
+    pub prefix: String,
+    /// What the `Host` header says: the port only when it is not the scheme's own.
+    pub authority: String,
+}
+
+/// The header that carries a region's key (API fact sheet section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthHeader {
+    /// `api-key: KEY`
+    ApiKey,
+    /// `Authorization: Bearer KEY`
+    Bearer,
+}
+
+/// Tiny completions on a timetable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// Names as clients write them, without repeats, each served by a region. Empty: reachability
+    /// is measured instead, without tokens.
+    pub deployments: Vec<String>,
+    /// Which URL form a probe uses.
+    pub style: ProbeStyle,
+    /// The `api-version` of an `azure` probe.
+    pub api_version: String,
+    /// From the start of one round to the start of the next.
+    pub interval: Duration,
+    /// How far a round may move from its time, as a fraction of `interval`: 0 to 0.5.
+    pub jitter: f64,
+    /// For one sample, from its start to its last byte.
+    pub timeout: Duration,
+    /// Completions per round, one after the other: 1 to 20.
+    pub samples: u32,
+    /// The user message, 1 to 1000 characters.
+    pub prompt: String,
+    /// The most tokens that one sample may generate: 1 to 256.
+    pub max_tokens: u32,
+}
+
+/// Which form of the API probes speak (API fact sheet section 1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeStyle {
+    /// `/openai/deployments/{name}/…?api-version=…`
+    Azure,
+    /// `/openai/v1/…`
+    V1,
+    /// `/v1/…`
+    OpenAi,
+}
+
+/// From samples to an order of regions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Routing {
+    /// How a score is made.
+    pub strategy: Strategy,
+    /// What is compared.
+    pub rank_by: RankBy,
+    /// How far back samples count, at least one probe interval.
+    pub window: Duration,
+    /// When a better region takes the lead.
+    pub switch: Switch,
+}
+
+/// How a score is made of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// The mean over the window.
+    Average,
+}
+
+/// The time that regions are ranked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RankBy {
+    /// Until the first content token.
+    FirstToken,
+    /// Until the last byte.
+    Total,
+}
+
+/// What another region must show before it takes the lead: all three.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Switch {
+    /// Better by this share of the leader's score: 0 to 100.
+    pub percent: f64,
+    /// Better by this much.
+    pub at_least: Duration,
+    /// The leader has led for this long.
+    pub hold: Duration,
+}
+
+/// What happens when the chosen region fails before a response byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failover {
+    /// Regions tried for one request, the first included: 1 to 10.
+    pub attempts: u32,
+    /// Bytes of a request body kept for another attempt; a longer body gets one attempt. 0: none.
+    pub hold_body: u64,
+}
+
+/// The longest wait at each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name lookup, TCP and TLS to a region.
+    pub connect: Duration,
+    /// From the request's last byte to the region's response head.
+    pub head: Duration,
+    /// Between two pieces of a region's response body.
+    pub idle: Duration,
+    /// One request with all its attempts.
+    pub total: Duration,
+    /// What is in flight when the process is told to stop.
+    pub drain: Duration,
+    /// A client's request head, from its first byte.
+    pub client_header: Duration,
+    /// Between two pieces of a client's request body.
+    pub client_body: Duration,
+    /// A client's connection between two requests.
+    pub client_idle: Duration,
+}
+
+/// What clients may ask of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections at once, all workers together.
+    pub connections: usize,
+    /// Bytes of one request head.
+    pub header: usize,
+    /// Bytes of one request body. `None`: no limit.
+    pub body: Option<u64>,
+}
+
+/// How long a region that said "not now" is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cooldown {
+    /// After a 429 without a hint.
+    pub default: Duration,
+    /// The longest hint that is believed; at least `default`.
+    pub cap: Duration,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// One line a request.
+    pub requests: bool,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Region {
+    /// What this region calls the deployment that a client calls `name`; `None` when it serves no
+    /// such deployment.
+    #[must_use]
+    pub fn deployment<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        if self.deployments.is_empty() {
+            return Some(name);
+        }
+        self.deployments.get(name).map(String::as_str)
+    }
+}
+
+impl PartialEq for Region {
+    /// Secrets included: reload must see a rotated key.
+    fn eq(&self, other: &Self) -> bool {
+        // taken apart, so that a new field cannot be forgotten here
+        let Self {
+            name,
+            url,
+            api_key,
+            auth_header,
+            deployments,
+            zone,
+            tier,
+            ca_file,
+            ca_pem,
+            http2,
+        } = self;
+        let key = api_key.as_ref().map(ExposeSecret::expose_secret);
+        *name == other.name
+            && *url == other.url
+            && key == other.api_key.as_ref().map(ExposeSecret::expose_secret)
+            && *auth_header == other.auth_header
+            && *deployments == other.deployments
+            && *zone == other.zone
+            && *tier == other.tier
+            && *ca_file == other.ca_file
+            && *ca_pem == other.ca_pem
+            && *http2 == other.http2
+    }
+}

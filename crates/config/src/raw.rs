@@ -1,0 +1,252 @@
+//! The file as people write it: every key that exists, nothing required, nothing checked. From
+//! these shapes come the parsing (through [`crate::reader`]) and the JSON schema, whose texts are the
+//! comments here; what a value may say and what it is when left out stands in [`crate::defaults`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::choice::{Choice as _, Switched, Word};
+use crate::defaults;
+use crate::model::{AuthHeader, LogFormat, ProbeStyle, RankBy, RegionUrl, Strategy};
+use crate::names::{ApiVersion, DeploymentName, Name, Prompt};
+use crate::open::{OrAuto, OrNone};
+use crate::text::Text;
+use crate::units::Bytes;
+
+/// Keys that are decided but do nothing yet, by the shape they belong to.
+pub(crate) const LATER: &[(&str, &str)] = &[
+    ("RawConfig", "clients"),
+    ("RawFailover", "hold_first_event"),
+    ("RawTimeouts", "first_token"),
+];
+
+/// The configuration of Nearway. Any value may be `${NAME}` or `${NAME:-default}`, read from the
+/// environment; `$$` stands for `$`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, title = "Nearway", extend("required" = ["regions"]))]
+pub(crate) struct RawConfig {
+    /// Where clients connect.
+    pub(crate) listen: Option<RawListen>,
+    /// Where operators connect: health, metrics, status.
+    pub(crate) admin: Option<RawAdmin>,
+    /// Worker threads; `auto`: one a core. A change needs a restart.
+    #[schemars(extend("default" = "auto"), transform = defaults::WORKERS)]
+    pub(crate) workers: Option<Text<OrAuto<u32>>>,
+    /// The regions, at least one. Before anything is measured they are tried in this order.
+    pub(crate) regions: Option<Vec<RawRegion>>,
+    /// How regions are measured.
+    pub(crate) probe: Option<RawProbe>,
+    /// How measurements become an order of regions.
+    pub(crate) routing: Option<RawRouting>,
+    /// What happens when the chosen region fails before it has answered.
+    pub(crate) failover: Option<RawFailover>,
+    /// The longest wait at each step of a request.
+    pub(crate) timeouts: Option<RawTimeouts>,
+    /// What clients may ask of this process.
+    pub(crate) limits: Option<RawLimits>,
+    /// How long a region that said "not now" (429) is left alone.
+    pub(crate) cooldown: Option<RawCooldown>,
+    /// What is logged, and how.
+    pub(crate) log: Option<RawLog>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawListen {
+    /// IP address and port; `0.0.0.0:8080` for every interface. A change needs a restart.
+    #[schemars(extend("default" = defaults::LISTEN.to_string()))]
+    pub(crate) address: Option<Text<SocketAddr>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawAdmin {
+    /// IP address and port, not the clients' one. A change needs a restart.
+    #[schemars(extend("default" = defaults::ADMIN.to_string()))]
+    pub(crate) address: Option<Text<SocketAddr>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["name", "url"]))]
+pub(crate) struct RawRegion {
+    /// Unique; it appears in headers, metrics and logs.
+    pub(crate) name: Option<Text<Name>>,
+    /// `https://HOST[:PORT][/PREFIX]`; the prefix is put before the path of each request, which brings
+    /// `/openai/…` or `/v1/…` along.
+    pub(crate) url: Option<Text<RegionUrl>>,
+    /// The key, `${NAME}` or `file:/path`. Left out: the client's own credential passes.
+    pub(crate) api_key: Option<Text<SecretString>>,
+    /// Which header carries the key.
+    #[schemars(extend("default" = defaults::AUTH_HEADER.shown()))]
+    pub(crate) auth_header: Option<Text<Word<AuthHeader>>>,
+    /// Client's name of a deployment -> this region's name. The region serves these and no others;
+    /// left out, it serves any name unchanged.
+    pub(crate) deployments: Option<BTreeMap<String, Text<DeploymentName>>>,
+    /// A fence, such as `us` or `eu`.
+    pub(crate) zone: Option<Text<Name>>,
+    /// Regions of a lower tier are used first.
+    #[schemars(transform = defaults::TIER)]
+    pub(crate) tier: Option<Text<u32>>,
+    /// PEM file of the certificates trusted for this region, instead of the system's.
+    pub(crate) ca_file: Option<Text<PathBuf>>,
+    /// Offer HTTP/2 to this region.
+    #[schemars(extend("default" = defaults::HTTP2))]
+    pub(crate) http2: Option<Text<Switched>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawProbe {
+    /// Deployments to measure, by the names that clients use. Left empty, reachability is measured
+    /// instead, which costs no tokens and says less.
+    #[schemars(extend("default" = []))]
+    pub(crate) deployments: Option<Vec<Text<DeploymentName>>>,
+    /// Which form of URL a probe uses.
+    #[schemars(extend("default" = defaults::PROBE_STYLE.shown()))]
+    pub(crate) style: Option<Text<Word<ProbeStyle>>>,
+    /// The `api-version` of an `azure` probe.
+    #[schemars(extend("default" = defaults::API_VERSION))]
+    pub(crate) api_version: Option<Text<ApiVersion>>,
+    /// From one round to the next.
+    #[schemars(transform = defaults::INTERVAL)]
+    pub(crate) interval: Option<Text<Duration>>,
+    /// How far a round may move from its time, as a fraction of the interval.
+    #[schemars(transform = defaults::JITTER)]
+    pub(crate) jitter: Option<Text<f64>>,
+    /// The longest that one sample may take.
+    #[schemars(transform = defaults::PROBE_TIMEOUT)]
+    pub(crate) timeout: Option<Text<Duration>>,
+    /// Completions in a round, one after the other.
+    #[schemars(transform = defaults::SAMPLES)]
+    pub(crate) samples: Option<Text<u32>>,
+    /// The user message.
+    #[schemars(extend("default" = defaults::PROMPT))]
+    pub(crate) prompt: Option<Text<Prompt>>,
+    /// The most tokens that one sample may generate.
+    #[schemars(transform = defaults::MAX_TOKENS)]
+    pub(crate) max_tokens: Option<Text<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawRouting {
+    /// How a score is made of samples.
+    #[schemars(extend("default" = defaults::STRATEGY.shown()))]
+    pub(crate) strategy: Option<Text<Word<Strategy>>>,
+    /// What is compared: the time to the first content token, or to the last byte.
+    #[schemars(extend("default" = defaults::RANK_BY.shown()))]
+    pub(crate) rank_by: Option<Text<Word<RankBy>>>,
+    /// How far back samples count; at least `probe.interval`.
+    #[schemars(transform = defaults::WINDOW)]
+    pub(crate) window: Option<Text<Duration>>,
+    /// When another region takes the lead: all three must hold. A leader that fails is left at once.
+    pub(crate) switch: Option<RawSwitch>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawSwitch {
+    /// Better by this share of the leader's score.
+    #[schemars(transform = defaults::SWITCH_PERCENT)]
+    pub(crate) percent: Option<Text<f64>>,
+    /// Better by this much.
+    #[schemars(transform = defaults::SWITCH_AT_LEAST)]
+    pub(crate) at_least: Option<Text<Duration>>,
+    /// The leader has led for this long.
+    #[schemars(transform = defaults::SWITCH_HOLD)]
+    pub(crate) hold: Option<Text<Duration>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawFailover {
+    /// Regions tried for one request, the first included.
+    #[schemars(transform = defaults::ATTEMPTS)]
+    pub(crate) attempts: Option<Text<u32>>,
+    /// How much of a request's body is kept for another attempt; a longer one gets a single attempt.
+    #[schemars(transform = defaults::HOLD_BODY)]
+    pub(crate) hold_body: Option<Text<Bytes>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawTimeouts {
+    /// Name lookup, TCP and TLS to a region.
+    #[schemars(transform = defaults::CONNECT)]
+    pub(crate) connect: Option<Text<Duration>>,
+    /// From the request's last byte to the head of the region's response.
+    #[schemars(transform = defaults::HEAD)]
+    pub(crate) head: Option<Text<Duration>>,
+    /// Between two pieces of a region's response.
+    #[schemars(transform = defaults::IDLE)]
+    pub(crate) idle: Option<Text<Duration>>,
+    /// One request with all its attempts.
+    #[schemars(transform = defaults::TOTAL)]
+    pub(crate) total: Option<Text<Duration>>,
+    /// For what is in flight when the process is told to stop.
+    #[schemars(transform = defaults::DRAIN)]
+    pub(crate) drain: Option<Text<Duration>>,
+    /// For a client's request head.
+    #[schemars(transform = defaults::CLIENT_HEADER)]
+    pub(crate) client_header: Option<Text<Duration>>,
+    /// Between two pieces of a client's request body.
+    #[schemars(transform = defaults::CLIENT_BODY)]
+    pub(crate) client_body: Option<Text<Duration>>,
+    /// For a client's connection between two requests.
+    #[schemars(transform = defaults::CLIENT_IDLE)]
+    pub(crate) client_idle: Option<Text<Duration>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawLimits {
+    /// Client connections at once.
+    #[schemars(transform = defaults::CONNECTIONS)]
+    pub(crate) connections: Option<Text<u32>>,
+    /// One request head.
+    #[schemars(transform = defaults::HEADER)]
+    pub(crate) header: Option<Text<Bytes>>,
+    /// One request body; `none`: no limit, since bodies are streamed.
+    #[schemars(extend("default" = "none"), transform = defaults::BODY)]
+    pub(crate) body: Option<Text<OrNone<Bytes>>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawCooldown {
+    /// After a 429 that does not say how long.
+    #[schemars(transform = defaults::COOLDOWN)]
+    pub(crate) default: Option<Text<Duration>>,
+    /// The longest hint that is believed; at least `default`.
+    #[schemars(transform = defaults::COOLDOWN_CAP)]
+    pub(crate) cap: Option<Text<Duration>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawLog {
+    /// For people or for machines. A change needs a restart.
+    #[schemars(extend("default" = defaults::LOG_FORMAT.shown()))]
+    pub(crate) format: Option<Text<Word<LogFormat>>>,
+    /// One line a request.
+    #[schemars(extend("default" = defaults::LOG_REQUESTS))]
+    pub(crate) requests: Option<Text<Switched>>,
+}

@@ -1,0 +1,356 @@
+//! From the checked configuration to what each crate wants: the one place that knows both sides.
+//!
+//! `control.rs` calls it at start and at each reload. Everything is made before anything is put in
+//! force, so a configuration that cannot be assembled changes nothing. Opens no socket.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearway_config::{AuthHeader, Config, ProbeStyle, RankBy, Region, Strategy};
+use nearway_route::{DeploymentSet, RegionId, RegionSpec, RoutingSettings, Switch};
+use nearway_upstream::{Credential, Origin, RegionError, RegionSettings, TlsTrust};
+use nearway_wire::probe_body::ApiStyle;
+
+use crate::region_ids::RegionIds;
+
+/// Assembles one configuration after the other and remembers the last.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    workers: usize,
+    ids: RegionIds,
+    generation: u64,
+    in_force: Vec<Assembled>,
+}
+
+/// A region with everything made from it.
+#[derive(Clone, Debug)]
+struct Assembled {
+    id: RegionId,
+    config: Region,
+    region: Arc<nearway_upstream::Region>,
+}
+
+/// One configuration, ready to be put in force.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) proxy: nearway_proxy::Settings,
+    pub(crate) probe: nearway_probe::Settings,
+    /// The same with the regions that are no longer configured behind: what holds until the route
+    /// table follows, which may still name them.
+    pub(crate) meanwhile: nearway_proxy::Settings,
+    regions: Vec<Assembled>,
+}
+
+/// A region that cannot be used as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// Its certificates, or the system's, or its host name.
+    #[error("regions.{region}: {source}")]
+    Region {
+        /// As configured.
+        region: String,
+        /// What is wrong.
+        source: RegionError,
+    },
+    /// No header can carry its key.
+    #[error("regions.{region}.api_key: holds characters that no header can carry")]
+    Key {
+        /// As configured.
+        region: String,
+    },
+}
+
+impl Assembly {
+    /// For a process with so many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self { workers, ids: RegionIds::default(), generation: 0, in_force: Vec::new() }
+    }
+
+    /// The number of the configuration that was put in force last; 0 before the first.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Makes everything. Nothing is in force before [`Assembly::commit`].
+    pub(crate) fn make(&mut self, config: &Config) -> Result<Parts, AssembleError> {
+        let old: Vec<_> = self.in_force.iter().map(|r| (r.id, r.config.clone())).collect();
+        let ids = self.ids.assign(&old, &config.regions);
+        let regions = ids
+            .into_iter()
+            .zip(&config.regions)
+            .map(|(id, region)| self.region(id, region))
+            .collect::<Result<Vec<_>, _>>()?;
+        let generation = self.generation + 1;
+        let gone = |former: &&Assembled| regions.iter().all(|kept| kept.id != former.id);
+        let both: Vec<_> =
+            regions.iter().chain(self.in_force.iter().filter(gone)).cloned().collect();
+        Ok(Parts {
+            proxy: proxy(config, &regions, generation, self.workers),
+            probe: probe(config, &regions, generation),
+            meanwhile: proxy(config, &both, generation, self.workers),
+            regions,
+        })
+    }
+
+    /// These parts are in force from now on.
+    pub(crate) fn commit(&mut self, parts: &Parts) {
+        self.generation = parts.proxy.generation;
+        self.in_force.clone_from(&parts.regions);
+    }
+
+    /// An unchanged region stays the same object, with its TLS sessions.
+    fn region(&self, id: RegionId, config: &Region) -> Result<Assembled, AssembleError> {
+        if let Some(same) = self.in_force.iter().find(|r| r.id == id && r.config == *config) {
+            return Ok(same.clone());
+        }
+        let region = nearway_upstream::Region::new(RegionSettings {
+            id: id.0,
+            name: config.name.as_str().into(),
+            origin: Origin {
+                https: config.url.https,
+                host: config.url.host.clone(),
+                port: config.url.port,
+                prefix: config.url.prefix.clone(),
+            },
+            credential: credential(config)?,
+            trust: match &config.ca_pem {
+                Some(pem) => TlsTrust::Pem(pem.as_bytes().into()),
+                None => TlsTrust::System,
+            },
+            http2: config.http2,
+        })
+        .map_err(|source| AssembleError::Region { region: config.name.clone(), source })?;
+        Ok(Assembled { id, config: config.clone(), region })
+    }
+}
+
+fn credential(config: &Region) -> Result<Option<Credential>, AssembleError> {
+    let Some(key) = &config.api_key else { return Ok(None) };
+    let credential = match config.auth_header {
+        AuthHeader::ApiKey => Credential::api_key(key),
+        AuthHeader::Bearer => Credential::bearer(key),
+    };
+    credential.map(Some).ok_or_else(|| AssembleError::Key { region: config.name.clone() })
+}
+
+fn proxy(
+    config: &Config,
+    regions: &[Assembled],
+    generation: u64,
+    workers: usize,
+) -> nearway_proxy::Settings {
+    let timeouts = &config.timeouts;
+    nearway_proxy::Settings {
+        generation,
+        regions: regions.iter().map(target).collect(),
+        metric_deployments: named(config),
+        attempts: config.failover.attempts,
+        hold_body: usize::try_from(config.failover.hold_body).unwrap_or(usize::MAX),
+        timeouts: nearway_proxy::Timeouts {
+            connect: timeouts.connect,
+            head: timeouts.head,
+            idle: timeouts.idle,
+            total: timeouts.total,
+            client_header: timeouts.client_header,
+            client_body: timeouts.client_body,
+            client_idle: timeouts.client_idle,
+        },
+        body_max: config.limits.body,
+        header_max: config.limits.header,
+        connections_max: config.limits.connections.div_ceil(workers.max(1)),
+        cooldown: nearway_route::Cooldown {
+            default: config.cooldown.default,
+            cap: config.cooldown.cap,
+        },
+        log_requests: config.log.requests,
+    }
+}
+
+fn target(Assembled { id, config, region }: &Assembled) -> nearway_proxy::Target {
+    let deployments = (!config.deployments.is_empty()).then(|| {
+        let names = config.deployments.iter();
+        names.map(|(client, here)| (client.as_str().into(), here.as_str().into())).collect()
+    });
+    nearway_proxy::Target {
+        region: region.clone(),
+        id: *id,
+        zone: config.zone.as_deref().map(Arc::from),
+        tier: config.tier,
+        deployments,
+    }
+}
+
+/// Every deployment that the file names: the only ones that may become labels.
+fn named(config: &Config) -> Vec<Arc<str>> {
+    let mapped = config.regions.iter().flat_map(|region| region.deployments.keys());
+    let names: BTreeSet<&String> = config.probe.deployments.iter().chain(mapped).collect();
+    names.into_iter().map(|name| name.as_str().into()).collect()
+}
+
+fn probe(config: &Config, regions: &[Assembled], generation: u64) -> nearway_probe::Settings {
+    let probe = &config.probe;
+    nearway_probe::Settings {
+        interval: probe.interval,
+        jitter: probe.jitter,
+        timeout: probe.timeout,
+        connect: config.timeouts.connect,
+        samples: probe.samples,
+        style: match probe.style {
+            ProbeStyle::Azure => ApiStyle::Azure,
+            ProbeStyle::V1 => ApiStyle::V1,
+            ProbeStyle::OpenAi => ApiStyle::OpenAi,
+        },
+        api_version: probe.api_version.clone(),
+        prompt: probe.prompt.clone(),
+        max_tokens: probe.max_tokens,
+        generation,
+        routing: routing(config),
+        deployments: probe.deployments.iter().map(|name| name.as_str().into()).collect(),
+        targets: regions.iter().map(|region| probed(region, &probe.deployments)).collect(),
+    }
+}
+
+fn routing(config: &Config) -> RoutingSettings {
+    let Config { routing, probe, .. } = config;
+    RoutingSettings {
+        strategy: match routing.strategy {
+            Strategy::Average => nearway_route::Strategy::Average,
+            // a strategy that the file knows and the ranking does not is a defect of this file
+            _ => nearway_route::Strategy::default(),
+        },
+        rank_by: match routing.rank_by {
+            RankBy::FirstToken => nearway_route::RankBy::FirstToken,
+            RankBy::Total => nearway_route::RankBy::Total,
+        },
+        window: routing.window,
+        switch: Switch {
+            percent: routing.switch.percent,
+            at_least: routing.switch.at_least,
+            hold: routing.switch.hold,
+        },
+        probe_interval: probe.interval,
+        probe_timeout: probe.timeout,
+        stale_after: (probe.interval * STALE_AFTER_ROUNDS).max(STALE_AFTER_AT_LEAST),
+    }
+}
+
+fn probed(Assembled { id, config, region }: &Assembled, names: &[String]) -> nearway_probe::Target {
+    let deployments = names.iter().filter_map(|client| {
+        let here = config.deployment(client)?;
+        Some((client.as_str().into(), here.into()))
+    });
+    nearway_probe::Target {
+        region: region.clone(),
+        id: *id,
+        spec: spec(*id, config),
+        deployments: deployments.collect(),
+    }
+}
+
+fn spec(id: RegionId, config: &Region) -> RegionSpec {
+    let deployments = if config.deployments.is_empty() {
+        DeploymentSet::All
+    } else {
+        DeploymentSet::Only(config.deployments.keys().map(|name| name.as_str().into()).collect())
+    };
+    RegionSpec {
+        id,
+        name: config.name.as_str().into(),
+        tier: config.tier,
+        zone: config.zone.as_deref().map(Arc::from),
+        deployments,
+    }
+}
+
+/// Rounds without a sample after which what was measured is stale: one may be late, and one lost.
+const STALE_AFTER_ROUNDS: u32 = 3;
+/// With very short intervals, an ordinary slow answer must not make its region stale.
+const STALE_AFTER_AT_LEAST: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::config;
+
+    #[test]
+    fn the_file_arrives_in_every_crate() {
+        let config = config(
+            "probe: {deployments: [gpt-4o], interval: 20s, samples: 5}\n\
+             limits: {connections: 1001}\n\
+             failover: {attempts: 2}",
+        );
+        let parts = Assembly::new(2).make(&config).unwrap();
+        assert_eq!(parts.proxy.generation, 1);
+        assert_eq!(parts.proxy.connections_max, 501);
+        assert_eq!(parts.proxy.attempts, 2);
+        assert_eq!(parts.proxy.metric_deployments, ["gpt-4o".into()]);
+        assert_eq!(parts.probe.samples, 5);
+        assert_eq!(parts.probe.routing.stale_after, Duration::from_secs(60));
+        let [target] = parts.probe.targets.as_slice() else { panic!("one region") };
+        assert_eq!(target.deployments, [("gpt-4o".into(), "gpt-4o".into())]);
+        assert_eq!(target.spec.deployments, DeploymentSet::All);
+    }
+
+    #[test]
+    fn an_unchanged_region_stays_the_same_object_and_a_new_key_keeps_its_id() {
+        let mut assembly = Assembly::new(1);
+        let mut config = config("");
+        let first = assembly.make(&config).unwrap();
+        assembly.commit(&first);
+        let second = assembly.make(&config).unwrap();
+        assembly.commit(&second);
+        assert_eq!((first.proxy.generation, second.proxy.generation), (1, 2));
+        assert!(Arc::ptr_eq(&first.regions[0].region, &second.regions[0].region));
+        config.regions[0].api_key = Some("rotated".into());
+        let third = assembly.make(&config).unwrap();
+        assert!(!Arc::ptr_eq(&first.regions[0].region, &third.regions[0].region));
+        assert_eq!(first.regions[0].id, third.regions[0].id);
+    }
+
+    #[test]
+    fn a_removed_region_stays_known_until_the_table_follows() {
+        let mut assembly = Assembly::new(1);
+        let parts = assembly.make(&config("")).unwrap();
+        assembly.commit(&parts);
+        let mut moved = config("");
+        moved.regions[0].url.host = "b.example.com".into();
+        let parts = assembly.make(&moved).unwrap();
+        let hosts = |settings: &nearway_proxy::Settings| {
+            let regions = settings.regions.iter();
+            regions.map(|target| target.region.origin().host.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts(&parts.meanwhile), ["b.example.com", "a.example.com"]);
+        assert_eq!(hosts(&parts.proxy), ["b.example.com"]);
+    }
+
+    #[test]
+    fn what_cannot_be_made_names_the_region_and_changes_nothing() {
+        let mut assembly = Assembly::new(1);
+        let good = config("");
+        let parts = assembly.make(&good).unwrap();
+        assembly.commit(&parts);
+        let mut bad = good.clone();
+        bad.regions[0].ca_pem = Some("no certificate".into());
+        let error = assembly.make(&bad).unwrap_err().to_string();
+        assert!(error.starts_with("regions.a: ca_file "), "{error}");
+        assert_eq!(assembly.generation(), 1);
+        let again = assembly.make(&good).unwrap();
+        assert_eq!(again.regions[0].id, parts.regions[0].id);
+    }
+
+    #[test]
+    fn a_map_limits_what_a_region_serves_and_is_probed_for() {
+        let mut config = config("probe: {deployments: [gpt-4o]}");
+        config.regions[0].deployments = [("mini".to_owned(), "mini-eu".to_owned())].into();
+        let parts = Assembly::new(1).make(&config).unwrap();
+        assert!(parts.probe.targets[0].deployments.is_empty());
+        assert_eq!(
+            parts.probe.targets[0].spec.deployments,
+            DeploymentSet::Only(["mini".into()].into())
+        );
+        assert_eq!(parts.proxy.regions[0].deployment("mini"), Some("mini-eu"));
+        assert_eq!(parts.proxy.regions[0].deployment("gpt-4o"), None);
+        assert_eq!(parts.proxy.metric_deployments, ["gpt-4o".into(), "mini".into()]);
+    }
+}

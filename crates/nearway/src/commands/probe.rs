@@ -1,0 +1,84 @@
+//! `nearway probe`: one round of probes now, and which region is nearest.
+//!
+//! The same probes and the same ranking as `serve`, without its history: each round stands for
+//! itself. Serves nothing.
+
+mod report;
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::bail;
+use nearway_probe::{RegionRound, Settings, one_round};
+use nearway_route::{Moment, Outcome, Ranker, Table};
+use nearway_telemetry::{Build, Metrics};
+use nearway_upstream::{Clock, PoolSettings, Pools};
+use serde_json::json;
+use tokio::time::{Instant, sleep_until};
+
+use crate::assemble::Assembly;
+use crate::cli::Probe;
+use crate::output;
+use crate::tasks::Tasks;
+
+pub(super) fn run(Probe { file, json, watch, samples }: Probe) -> anyhow::Result<()> {
+    let (mut config, _, _) = super::read(file)?;
+    if let Some(samples) = samples {
+        config.probe.samples = samples;
+    }
+    let settings = Assembly::new(1).make(&config)?.probe;
+    super::block_on(async move {
+        let tasks = Tasks::default();
+        let metrics = Metrics::new(Build { version: env!("CARGO_PKG_VERSION"), commit: None })?;
+        let pools = Rc::new(Pools::new(PoolSettings::default(), metrics, tasks.tracker().clone()));
+        let clock = Clock::start();
+        loop {
+            let next = Instant::now() + settings.interval;
+            let rounds = one_round(&pools, settings.clone(), clock).await;
+            let table = rank(&settings, &rounds, Moment::from(clock.now()));
+            show(&table, &rounds, json)?;
+            if !watch {
+                return if all_failed(&rounds) { bail!("no region answered") } else { Ok(()) };
+            }
+            sleep_until(next).await;
+        }
+    })
+}
+
+/// As the ranking of `serve` would see this round, and nothing before it.
+fn rank(settings: &Settings, rounds: &[RegionRound], now: Moment) -> Arc<Table> {
+    let specs = settings.targets.iter().map(|target| target.spec.clone()).collect();
+    let mut ranker =
+        Ranker::new(settings.routing, settings.generation, specs, settings.deployments.clone());
+    for round in rounds {
+        for sample in &round.samples {
+            ranker.observe(round.region, round.deployment.as_deref(), *sample);
+        }
+    }
+    ranker.rank(now).table
+}
+
+fn show(table: &Table, rounds: &[RegionRound], as_json: bool) -> std::io::Result<()> {
+    let prompt: u32 = rounds.iter().map(|round| round.usage.prompt).sum();
+    let completion: u32 = rounds.iter().map(|round| round.usage.completion).sum();
+    if as_json {
+        let mut round = report::json(table);
+        if let Some(fields) = round.as_object_mut() {
+            fields.insert("tokens".into(), json!({"prompt": prompt, "completion": completion}));
+        }
+        return output::line(&round.to_string());
+    }
+    let mut text = report::text(table);
+    for (round, fault) in rounds.iter().filter_map(|round| Some((round, round.fault.as_ref()?))) {
+        let deployment = round.deployment.as_deref().unwrap_or("reachability");
+        let _ = writeln!(text, "{}, {deployment}: {fault}", round.name);
+    }
+    let _ = writeln!(text, "tokens: {prompt} in, {completion} out");
+    output::print(&text)
+}
+
+fn all_failed(rounds: &[RegionRound]) -> bool {
+    let mut samples = rounds.iter().flat_map(|round| &round.samples);
+    samples.all(|sample| matches!(sample.outcome, Outcome::Failure { .. }))
+}

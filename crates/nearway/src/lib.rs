@@ -1,0 +1,33 @@
+//! The parts of the `nearway` binary: flags, assembly, workers, reload, drain.
+//!
+//! Everything that a proxy does is in the crates that this one puts together; here is only what
+//! knows more than one of them. [`run`] is a whole proxy on listeners that the caller bound, for
+//! the binary and for tests.
+
+mod announce;
+mod assemble;
+mod board;
+mod chores;
+mod cli;
+pub mod commands;
+mod control;
+mod env;
+mod in_force;
+mod listen;
+pub mod output;
+mod region_ids;
+mod reload;
+mod signals;
+mod source;
+mod tasks;
+#[cfg(test)]
+mod testing;
+mod workers;
+
+pub use assemble::AssembleError;
+pub use cli::{Cli, Command, ConfigFile, Demo, Probe, Serve, Sim};
+pub use control::{Hooks, RunError, Serving, run};
+pub use listen::{BindError, Listeners};
+pub use reload::Reload;
+pub use source::{Fingerprint, Loaded, Source};
+pub use workers::WorkerError;

@@ -1,0 +1,20 @@
+//! The `nearway` binary: errors become exit codes here, everything else is in the library.
+//!
+//! 0: fine. 1: bad configuration or input, or something failed. 2: wrong usage (clap exits itself).
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use nearway::{Cli, commands, output};
+
+fn main() -> ExitCode {
+    match commands::execute(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // `nearway probe | head` is no failure
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

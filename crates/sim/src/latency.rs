@@ -1,0 +1,181 @@
+//! How long one request takes and whether it fails, as pure functions.
+//!
+//! (world, region, time since the start, requests in flight, random numbers) -> delays. The
+//! caller (`exchange.rs`) reads the clock and counts; the handlers only wait as told.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::deployment::Deployment;
+use crate::script;
+use crate::world::RegionWorld;
+
+/// The waits of one answer, all counted from the arrival of the request but the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Until the response head.
+    pub head: Duration,
+    /// Until the first content token; never before the head.
+    pub first_token: Duration,
+    /// From one token to the next.
+    pub per_token: Duration,
+}
+
+impl Delays {
+    /// When an answer of so many tokens is complete.
+    #[must_use]
+    pub fn total(&self, tokens: u32) -> Duration {
+        self.first_token + self.per_token * tokens.saturating_sub(1)
+    }
+}
+
+/// What the delays of a request depend on besides the region.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// Time since the world began.
+    pub elapsed: Duration,
+    /// After this time the script begins again.
+    pub repeat: Option<Duration>,
+    /// Other requests that the region is answering.
+    pub in_flight: u32,
+    /// The deployment asked for, where one is.
+    pub deployment: Option<&'a Deployment>,
+}
+
+/// The delays of one request. Takes exactly one random number.
+#[must_use]
+pub fn delays(region: &RegionWorld, moment: Moment<'_>, rng: &mut Rng) -> Delays {
+    let weather = script::weather(region, moment.repeat, moment.elapsed);
+    let base_ms = match moment.deployment.and_then(|deployment| deployment.base_ms) {
+        Some(own) => own + weather.drift_ms,
+        None => weather.base_ms,
+    };
+    let jitter_ms = region.jitter_ms * (2.0 * rng.f64() - 1.0);
+    let load_ms = region.per_in_flight_ms * f64::from(moment.in_flight);
+    let head = millis(region.network_ms);
+    Delays {
+        head,
+        first_token: millis((base_ms + jitter_ms + load_ms) * weather.factor).max(head),
+        per_token: millis(region.per_token_ms * weather.factor),
+    }
+}
+
+/// The status with which one request fails, if it does. Takes exactly one random number.
+#[must_use]
+pub fn failure(region: &RegionWorld, moment: Moment<'_>, rng: &mut Rng) -> Option<u16> {
+    let weather = script::weather(region, moment.repeat, moment.elapsed);
+    let draw = rng.f64();
+    if let Some(status) = region.status {
+        return Some(status);
+    }
+    if let Some(failures) = region.failures.filter(|failures| draw < failures.rate) {
+        return Some(failures.status);
+    }
+    (draw < weather.failure_rate).then_some(BROWNOUT_STATUS)
+}
+
+/// The random numbers of one request: the same for the same seed, region and request number,
+/// whatever else the process does.
+#[must_use]
+pub fn rng(seed: u64, region: &str, number: u64) -> Rng {
+    // FNV-1a over the name: regions of one world draw different numbers, in any order of the file
+    let name = region.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut outer = Rng::with_seed(seed ^ name);
+    Rng::with_seed(outer.u64(..) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// Negative and not-a-number count as nothing; the world's checks keep it below a `Duration`'s end.
+fn millis(ms: f64) -> Duration {
+    Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).unwrap_or_default()
+}
+
+/// What a request meets that a brown-out fails.
+const BROWNOUT_STATUS: u16 = 503;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::Brownout;
+    use crate::world::Failures;
+
+    const NOW: Moment<'static> =
+        Moment { elapsed: Duration::ZERO, repeat: None, in_flight: 0, deployment: None };
+
+    fn region() -> RegionWorld {
+        RegionWorld { per_token_ms: 10.0, ..RegionWorld::new("eastus", "k").with_base_ms(100.0) }
+    }
+
+    #[test]
+    fn without_jitter_the_base_is_the_first_token() {
+        let delays = delays(&region(), NOW, &mut Rng::with_seed(1));
+        assert_eq!(delays.first_token, Duration::from_millis(100));
+        assert_eq!(delays.total(1), Duration::from_millis(100));
+        assert_eq!(delays.total(11), Duration::from_millis(200));
+        assert_eq!(delays.total(0), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn jitter_stays_within_its_bounds_and_centres_on_the_base() {
+        let region = RegionWorld { jitter_ms: 30.0, ..region() };
+        let draws: Vec<f64> = (0..2_000)
+            .map(|number| delays(&region, NOW, &mut rng(7, "eastus", number)).first_token)
+            .map(|first_token| first_token.as_secs_f64() * 1000.0)
+            .collect();
+        assert!(draws.iter().all(|ms| (70.0..=130.0).contains(ms)));
+        let mean = draws.iter().sum::<f64>() / 2_000.0;
+        assert!((98.0..=102.0).contains(&mean), "mean {mean}");
+    }
+
+    #[test]
+    fn the_same_seed_region_and_number_draw_the_same() {
+        let region = RegionWorld { jitter_ms: 30.0, ..region() };
+        let draw = |seed, name, number| delays(&region, NOW, &mut rng(seed, name, number));
+        assert_eq!(draw(7, "eastus", 3), draw(7, "eastus", 3));
+        assert_ne!(draw(7, "eastus", 3), draw(7, "eastus", 4));
+        assert_ne!(draw(7, "eastus", 3), draw(7, "westus", 3));
+        assert_ne!(draw(7, "eastus", 3), draw(8, "eastus", 3));
+    }
+
+    #[test]
+    fn load_and_brown_outs_slow_the_region() {
+        let mut region = RegionWorld { per_in_flight_ms: 5.0, ..region() };
+        region.brownouts =
+            vec![Brownout { from_s: 0.0, for_s: 10.0, factor: 3.0, failure_rate: 0.0 }];
+        let busy = Moment { in_flight: 4, ..NOW };
+        let slow = delays(&region, busy, &mut Rng::with_seed(1));
+        assert_eq!(slow.first_token, Duration::from_millis(360));
+        assert_eq!(slow.per_token, Duration::from_millis(30));
+    }
+
+    #[test]
+    fn the_first_token_never_precedes_the_head() {
+        let region = RegionWorld { network_ms: 500.0, ..region() };
+        let delays = delays(&region, NOW, &mut Rng::with_seed(1));
+        assert_eq!(delays.head, Duration::from_millis(500));
+        assert_eq!(delays.first_token, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_deployment_may_have_a_time_of_its_own() {
+        let own = Deployment { base_ms: Some(40.0), ..Deployment::new("mini") };
+        let moment = Moment { deployment: Some(&own), ..NOW };
+        let delays = delays(&region(), moment, &mut Rng::with_seed(1));
+        assert_eq!(delays.first_token, Duration::from_millis(40));
+    }
+
+    #[test]
+    fn failures_come_at_their_rate_and_an_override_always() {
+        let mut region = region();
+        let count = |region: &RegionWorld| {
+            (0..1_000).filter(|n| failure(region, NOW, &mut rng(1, "eastus", *n)).is_some()).count()
+        };
+        assert_eq!(count(&region), 0);
+        region.failures = Some(Failures { rate: 0.3, status: 500 });
+        assert!((250..350).contains(&count(&region)), "{} of 1000", count(&region));
+        region.status = Some(429);
+        assert_eq!(failure(&region, NOW, &mut rng(1, "eastus", 0)), Some(429));
+    }
+}

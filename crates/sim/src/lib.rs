@@ -1,0 +1,40 @@
+//! Simulated regions that speak the API: for the demo, the tests and the benchmarks.
+//!
+//! [`Sim::start`] takes a [`World`] and one bound listener per region; [`Control`] changes the
+//! world while it runs and tells what each region saw. Nothing here binds a port, traps a signal
+//! or knows of the proxy. Facts about the API are from the API fact sheet.
+
+mod api;
+mod body;
+mod change;
+mod clock;
+mod control;
+mod deployment;
+mod digest;
+mod endpoint;
+mod exchange;
+mod guarded;
+mod handle;
+mod latency;
+mod raw;
+mod region;
+mod script;
+mod serve;
+mod sim;
+mod stats;
+mod store;
+mod throttle;
+mod ticket;
+mod tls;
+mod world;
+
+pub use change::Change;
+pub use control::{Control, ControlError};
+pub use deployment::Deployment;
+pub use digest::SeenBody;
+pub use latency::{Delays, Moment, delays, failure, rng};
+pub use script::{Brownout, Drift, Step, Weather, script_time, weather};
+pub use sim::{Sim, SimRegion, StartError};
+pub use stats::{Seen, Stats};
+pub use tls::{SimTls, TlsError};
+pub use world::{Failures, Hint, Mode, RegionWorld, Throttle, World, WorldError};
