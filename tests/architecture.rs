@@ -10,10 +10,11 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Which crates of ours each crate may depend on, for the product, its build and its tests alike.
-const ALLOWED: [(&str, &[&str]); 6] = [
+const ALLOWED: [(&str, &[&str]); 7] = [
     ("nearway-route", &[]),
     ("nearway-wire", &[]),
     ("nearway-telemetry", &[]),
+    ("nearway-config", &["nearway-route", "nearway-wire"]),
     ("nearway-upstream", &["nearway-wire", "nearway-telemetry"]),
     ("nearway-probe", &["nearway-route", "nearway-wire", "nearway-upstream", "nearway-telemetry"]),
     ("nearway-proxy", &["nearway-route", "nearway-wire", "nearway-upstream", "nearway-telemetry"]),
@@ -23,7 +24,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
 const ASSEMBLERS: [&str; 1] = ["nearway-tests"];
 
 /// No socket, no runtime, no TLS: these are numbers, bytes and text.
-const PURE: [&str; 3] = ["nearway-route", "nearway-wire", "nearway-telemetry"];
+const PURE: [&str; 4] = ["nearway-route", "nearway-wire", "nearway-telemetry", "nearway-config"];
 
 /// What a pure crate must not reach.
 const IMPURE: [&str; 9] = [

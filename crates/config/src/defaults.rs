@@ -109,8 +109,7 @@ pub(crate) const CLIENT_BODY: Bounded<Duration> = wait(30);
 pub(crate) const CLIENT_IDLE: Bounded<Duration> = wait(75);
 
 /// Some 20 KiB each when idle; the operating system's own limit is often lower.
-pub(crate) const CONNECTIONS: Bounded<u32> =
-    Bounded { default: 10_000, least: 1, most: 1_000_000 };
+pub(crate) const CONNECTIONS: Bounded<u32> = Bounded { default: 10_000, least: 1, most: 1_000_000 };
 /// Four times what an SDK with a long token sends.
 pub(crate) const HEADER: Bounded<Bytes> =
     Bounded { default: Bytes(64 << 10), least: Bytes(4 << 10), most: Bytes(1 << 20) };
@@ -145,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_wait_is_within_its_own_range() {
-        for key in [INTERVAL, PROBE_TIMEOUT, WINDOW, HEAD, TOTAL, COOLDOWN_CAP, SWITCH_HOLD, DRAIN] {
+        for key in [INTERVAL, PROBE_TIMEOUT, WINDOW, HEAD, TOTAL, COOLDOWN_CAP, SWITCH_HOLD, DRAIN]
+        {
             assert!(key.least <= key.default && key.default <= key.most);
         }
     }

@@ -37,7 +37,7 @@ pub(crate) struct RawConfig {
     /// Where operators connect: health, metrics, status.
     pub(crate) admin: Option<RawAdmin>,
     /// Worker threads; `auto`: one a core. A change needs a restart.
-    #[schemars(extend("default" = "auto"), transform = defaults::WORKERS)]
+    #[schemars(extend("default" = "auto"), transform = defaults::WORKERS.in_schema())]
     pub(crate) workers: Option<Text<OrAuto<u32>>>,
     /// The regions, at least one. Before anything is measured they are tried in this order.
     pub(crate) regions: Option<Vec<RawRegion>>,
@@ -95,7 +95,7 @@ pub(crate) struct RawRegion {
     /// A fence, such as `us` or `eu`.
     pub(crate) zone: Option<Text<Name>>,
     /// Regions of a lower tier are used first.
-    #[schemars(transform = defaults::TIER)]
+    #[schemars(transform = defaults::TIER.in_schema())]
     pub(crate) tier: Option<Text<u32>>,
     /// PEM file of the certificates trusted for this region, instead of the system's.
     pub(crate) ca_file: Option<Text<PathBuf>>,
@@ -119,22 +119,22 @@ pub(crate) struct RawProbe {
     #[schemars(extend("default" = defaults::API_VERSION))]
     pub(crate) api_version: Option<Text<ApiVersion>>,
     /// From one round to the next.
-    #[schemars(transform = defaults::INTERVAL)]
+    #[schemars(transform = defaults::INTERVAL.in_schema())]
     pub(crate) interval: Option<Text<Duration>>,
     /// How far a round may move from its time, as a fraction of the interval.
-    #[schemars(transform = defaults::JITTER)]
+    #[schemars(transform = defaults::JITTER.in_schema())]
     pub(crate) jitter: Option<Text<f64>>,
     /// The longest that one sample may take.
-    #[schemars(transform = defaults::PROBE_TIMEOUT)]
+    #[schemars(transform = defaults::PROBE_TIMEOUT.in_schema())]
     pub(crate) timeout: Option<Text<Duration>>,
     /// Completions in a round, one after the other.
-    #[schemars(transform = defaults::SAMPLES)]
+    #[schemars(transform = defaults::SAMPLES.in_schema())]
     pub(crate) samples: Option<Text<u32>>,
     /// The user message.
     #[schemars(extend("default" = defaults::PROMPT))]
     pub(crate) prompt: Option<Text<Prompt>>,
     /// The most tokens that one sample may generate.
-    #[schemars(transform = defaults::MAX_TOKENS)]
+    #[schemars(transform = defaults::MAX_TOKENS.in_schema())]
     pub(crate) max_tokens: Option<Text<u32>>,
 }
 
@@ -149,7 +149,7 @@ pub(crate) struct RawRouting {
     #[schemars(extend("default" = defaults::RANK_BY.shown()))]
     pub(crate) rank_by: Option<Text<Word<RankBy>>>,
     /// How far back samples count; at least `probe.interval`.
-    #[schemars(transform = defaults::WINDOW)]
+    #[schemars(transform = defaults::WINDOW.in_schema())]
     pub(crate) window: Option<Text<Duration>>,
     /// When another region takes the lead: all three must hold. A leader that fails is left at once.
     pub(crate) switch: Option<RawSwitch>,
@@ -160,13 +160,13 @@ pub(crate) struct RawRouting {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct RawSwitch {
     /// Better by this share of the leader's score.
-    #[schemars(transform = defaults::SWITCH_PERCENT)]
+    #[schemars(transform = defaults::SWITCH_PERCENT.in_schema())]
     pub(crate) percent: Option<Text<f64>>,
     /// Better by this much.
-    #[schemars(transform = defaults::SWITCH_AT_LEAST)]
+    #[schemars(transform = defaults::SWITCH_AT_LEAST.in_schema())]
     pub(crate) at_least: Option<Text<Duration>>,
     /// The leader has led for this long.
-    #[schemars(transform = defaults::SWITCH_HOLD)]
+    #[schemars(transform = defaults::SWITCH_HOLD.in_schema())]
     pub(crate) hold: Option<Text<Duration>>,
 }
 
@@ -175,10 +175,10 @@ pub(crate) struct RawSwitch {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct RawFailover {
     /// Regions tried for one request, the first included.
-    #[schemars(transform = defaults::ATTEMPTS)]
+    #[schemars(transform = defaults::ATTEMPTS.in_schema())]
     pub(crate) attempts: Option<Text<u32>>,
     /// How much of a request's body is kept for another attempt; a longer one gets a single attempt.
-    #[schemars(transform = defaults::HOLD_BODY)]
+    #[schemars(transform = defaults::HOLD_BODY.in_schema())]
     pub(crate) hold_body: Option<Text<Bytes>>,
 }
 
@@ -187,28 +187,28 @@ pub(crate) struct RawFailover {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct RawTimeouts {
     /// Name lookup, TCP and TLS to a region.
-    #[schemars(transform = defaults::CONNECT)]
+    #[schemars(transform = defaults::CONNECT.in_schema())]
     pub(crate) connect: Option<Text<Duration>>,
     /// From the request's last byte to the head of the region's response.
-    #[schemars(transform = defaults::HEAD)]
+    #[schemars(transform = defaults::HEAD.in_schema())]
     pub(crate) head: Option<Text<Duration>>,
     /// Between two pieces of a region's response.
-    #[schemars(transform = defaults::IDLE)]
+    #[schemars(transform = defaults::IDLE.in_schema())]
     pub(crate) idle: Option<Text<Duration>>,
     /// One request with all its attempts.
-    #[schemars(transform = defaults::TOTAL)]
+    #[schemars(transform = defaults::TOTAL.in_schema())]
     pub(crate) total: Option<Text<Duration>>,
     /// For what is in flight when the process is told to stop.
-    #[schemars(transform = defaults::DRAIN)]
+    #[schemars(transform = defaults::DRAIN.in_schema())]
     pub(crate) drain: Option<Text<Duration>>,
     /// For a client's request head.
-    #[schemars(transform = defaults::CLIENT_HEADER)]
+    #[schemars(transform = defaults::CLIENT_HEADER.in_schema())]
     pub(crate) client_header: Option<Text<Duration>>,
     /// Between two pieces of a client's request body.
-    #[schemars(transform = defaults::CLIENT_BODY)]
+    #[schemars(transform = defaults::CLIENT_BODY.in_schema())]
     pub(crate) client_body: Option<Text<Duration>>,
     /// For a client's connection between two requests.
-    #[schemars(transform = defaults::CLIENT_IDLE)]
+    #[schemars(transform = defaults::CLIENT_IDLE.in_schema())]
     pub(crate) client_idle: Option<Text<Duration>>,
 }
 
@@ -217,13 +217,13 @@ pub(crate) struct RawTimeouts {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct RawLimits {
     /// Client connections at once.
-    #[schemars(transform = defaults::CONNECTIONS)]
+    #[schemars(transform = defaults::CONNECTIONS.in_schema())]
     pub(crate) connections: Option<Text<u32>>,
     /// One request head.
-    #[schemars(transform = defaults::HEADER)]
+    #[schemars(transform = defaults::HEADER.in_schema())]
     pub(crate) header: Option<Text<Bytes>>,
     /// One request body; `none`: no limit, since bodies are streamed.
-    #[schemars(extend("default" = "none"), transform = defaults::BODY)]
+    #[schemars(extend("default" = "none"), transform = defaults::BODY.in_schema())]
     pub(crate) body: Option<Text<OrNone<Bytes>>>,
 }
 
@@ -232,10 +232,10 @@ pub(crate) struct RawLimits {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct RawCooldown {
     /// After a 429 that does not say how long.
-    #[schemars(transform = defaults::COOLDOWN)]
+    #[schemars(transform = defaults::COOLDOWN.in_schema())]
     pub(crate) default: Option<Text<Duration>>,
     /// The longest hint that is believed; at least `default`.
-    #[schemars(transform = defaults::COOLDOWN_CAP)]
+    #[schemars(transform = defaults::COOLDOWN_CAP.in_schema())]
     pub(crate) cap: Option<Text<Duration>>,
 }
 

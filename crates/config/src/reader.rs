@@ -104,7 +104,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let mut entries = self.entries().unwrap_or_else(|| {
-            self.wrong(&format!("write a mapping instead, with keys of these: {}", known.join(", ")));
+            self.wrong(&format!(
+                "write a mapping instead, with keys of these: {}",
+                known.join(", ")
+            ));
             Vec::new()
         });
         entries.retain(|entry| {

@@ -5,7 +5,8 @@
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess,
+    Visitor,
 };
 
 use super::locate::nothing_but;
@@ -25,7 +26,9 @@ pub(crate) enum Fault {
     TooMuch,
     #[error("a tag (`!…`): leave it out")]
     Tagged,
-    #[error("a key that is a list or a mapping: write a name; quote a value that begins with [ or {{")]
+    #[error(
+        "a key that is a list or a mapping: write a name; quote a value that begins with [ or {{"
+    )]
     KeyNotText,
 }
 

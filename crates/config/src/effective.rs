@@ -1,0 +1,106 @@
+//! What `nearway check` prints: every key with the value in force, in the order of the file.
+//!
+//! It can be loaded again, except that keys are masked. Texts are written as JSON strings, which
+//! YAML reads as they are.
+
+use std::fmt::Write as _;
+
+use crate::choice::Choice;
+use crate::model::{Config, Region};
+use crate::units::{Bytes, Unit};
+
+/// Stands where a key would.
+const MASK: &str = "********";
+
+/// The whole configuration as YAML, secrets masked.
+#[must_use]
+pub fn effective(config: &Config) -> String {
+    let mut yaml = String::new();
+    // writing into a string cannot fail
+    let _ = write(&mut yaml, config);
+    yaml
+}
+
+fn write(out: &mut String, config: &Config) -> std::fmt::Result {
+    let workers = config.workers.map_or_else(|| "auto".to_owned(), |count| count.to_string());
+    writeln!(out, "listen:\n  address: {}", quoted(&config.listen.address.to_string()))?;
+    writeln!(out, "admin:\n  address: {}", quoted(&config.admin.address.to_string()))?;
+    writeln!(out, "workers: {workers}\nregions:")?;
+    for region in &config.regions {
+        write_region(out, region)?;
+    }
+    let probe = &config.probe;
+    let deployments: Vec<_> = probe.deployments.iter().map(|name| quoted(name)).collect();
+    writeln!(out, "probe:\n  deployments: [{}]", deployments.join(", "))?;
+    writeln!(out, "  style: {}", probe.style.shown())?;
+    writeln!(out, "  api_version: {}", quoted(&probe.api_version))?;
+    writeln!(out, "  interval: {}\n  jitter: {}", probe.interval.shown(), probe.jitter.shown())?;
+    writeln!(out, "  timeout: {}\n  samples: {}", probe.timeout.shown(), probe.samples)?;
+    writeln!(out, "  prompt: {}\n  max_tokens: {}", quoted(&probe.prompt), probe.max_tokens)?;
+    let routing = &config.routing;
+    writeln!(out, "routing:\n  strategy: {}", routing.strategy.shown())?;
+    writeln!(out, "  rank_by: {}\n  window: {}", routing.rank_by.shown(), routing.window.shown())?;
+    let switch = routing.switch;
+    writeln!(out, "  switch:\n    percent: {}", switch.percent.shown())?;
+    writeln!(out, "    at_least: {}\n    hold: {}", switch.at_least.shown(), switch.hold.shown())?;
+    write_limits(out, config)
+}
+
+fn write_region(out: &mut String, region: &Region) -> std::fmt::Result {
+    let scheme = if region.url.https { "https" } else { "http" };
+    let url = format!("{scheme}://{}{}", region.url.authority, region.url.prefix);
+    writeln!(out, "  - name: {}\n    url: {}", quoted(&region.name), quoted(&url))?;
+    if region.api_key.is_some() {
+        writeln!(out, "    api_key: {}", quoted(MASK))?;
+    }
+    writeln!(out, "    auth_header: {}", region.auth_header.shown())?;
+    if !region.deployments.is_empty() {
+        let named = region.deployments.iter();
+        let named: Vec<_> =
+            named.map(|(name, theirs)| format!("{}: {}", quoted(name), quoted(theirs))).collect();
+        writeln!(out, "    deployments: {{{}}}", named.join(", "))?;
+    }
+    if let Some(zone) = &region.zone {
+        writeln!(out, "    zone: {}", quoted(zone))?;
+    }
+    writeln!(out, "    tier: {}", region.tier)?;
+    if let Some(path) = &region.ca_file {
+        writeln!(out, "    ca_file: {}", quoted(&path.display().to_string()))?;
+    }
+    writeln!(out, "    http2: {}", region.http2)
+}
+
+fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
+    let failover = config.failover;
+    writeln!(out, "failover:\n  attempts: {}", failover.attempts)?;
+    writeln!(out, "  hold_body: {}", Bytes(failover.hold_body).shown())?;
+    let timeouts = config.timeouts;
+    writeln!(out, "timeouts:")?;
+    for (key, wait) in [
+        ("connect", timeouts.connect),
+        ("head", timeouts.head),
+        ("idle", timeouts.idle),
+        ("total", timeouts.total),
+        ("drain", timeouts.drain),
+        ("client_header", timeouts.client_header),
+        ("client_body", timeouts.client_body),
+        ("client_idle", timeouts.client_idle),
+    ] {
+        writeln!(out, "  {key}: {}", wait.shown())?;
+    }
+    let limits = config.limits;
+    let header = Bytes(u64::try_from(limits.header).unwrap_or(u64::MAX)).shown();
+    let body = limits.body.map_or_else(|| "none".to_owned(), |body| Bytes(body).shown());
+    writeln!(out, "limits:\n  connections: {}", limits.connections)?;
+    writeln!(out, "  header: {header}\n  body: {body}")?;
+    let cooldown = config.cooldown;
+    writeln!(out, "cooldown:\n  default: {}", cooldown.default.shown())?;
+    writeln!(out, "  cap: {}", cooldown.cap.shown())?;
+    writeln!(out, "log:\n  format: {}", config.log.format.shown())?;
+    writeln!(out, "  requests: {}", config.log.requests)
+}
+
+/// As a double-quoted scalar. A `$` is doubled: it is no variable any more.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text.replace('$', "$$")).to_string()
+}

@@ -1,0 +1,165 @@
+//! From the file as written to the [`Config`]: defaults, and what only several keys together can
+//! get wrong. Never fails: problems go into the report, and a value stands in for each, so that one
+//! run finds them all. Whoever calls it looks at the report before it believes the result.
+
+mod regions;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::defaults;
+use crate::model::{
+    Admin, Config, Cooldown, Failover, Limits, Listen, Log, Probe, Region, Routing, Switch,
+    Timeouts,
+};
+use crate::raw::{
+    RawAdmin, RawConfig, RawCooldown, RawFailover, RawLimits, RawListen, RawLog, RawProbe,
+    RawRouting, RawTimeouts,
+};
+use crate::source::Source;
+use crate::text::Text;
+
+/// The configuration that the file asks for.
+pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
+    let regions = regions::regions(raw.regions, source);
+    let probe = probe(raw.probe.unwrap_or_default(), source, &regions);
+    let listen = raw.listen.unwrap_or_default();
+    let admin = raw.admin.unwrap_or_default();
+    apart(&listen, &admin, source);
+    Config {
+        listen: Listen { address: source.scalar(listen.address).unwrap_or(defaults::LISTEN) },
+        admin: Admin { address: source.scalar(admin.address).unwrap_or(defaults::ADMIN) },
+        workers: source
+            .open(raw.workers, &defaults::WORKERS)
+            .and_then(|workers| usize::try_from(workers).ok()),
+        routing: routing(raw.routing.unwrap_or_default(), source, probe.interval),
+        regions,
+        probe,
+        failover: failover(&raw.failover.unwrap_or_default(), source),
+        timeouts: timeouts(&raw.timeouts.unwrap_or_default(), source),
+        limits: limits(&raw.limits.unwrap_or_default(), source),
+        cooldown: cooldown(&raw.cooldown.unwrap_or_default(), source),
+        log: log(&raw.log.unwrap_or_default(), source),
+    }
+}
+
+/// The two listeners never share a port, unless the system chooses both.
+fn apart(listen: &RawListen, admin: &RawAdmin, source: &Source<'_>) {
+    let Some(node) = admin.address.and_then(|text| text.node) else { return };
+    if !source.report.is_fine(node) {
+        return;
+    }
+    let quiet =
+        |text: Option<Text<std::net::SocketAddr>>, default| source.scalar(text).unwrap_or(default);
+    let clients = quiet(listen.address, defaults::LISTEN);
+    let operators = quiet(admin.address, defaults::ADMIN);
+    if clients == operators && clients.port() != 0 {
+        source.report.wrong(node, "clients connect there (listen.address): write another port");
+    }
+}
+
+fn probe(raw: RawProbe, source: &Source<'_>, regions: &[Region]) -> Probe {
+    let mut deployments: Vec<String> = Vec::new();
+    for text in raw.deployments.unwrap_or_default() {
+        let (Some(node), Some(name)) = (text.node, source.scalar(Some(text))) else { continue };
+        if deployments.contains(&name) {
+            source.report.wrong(node, "named twice: leave this one out");
+        } else if !regions.is_empty() && regions.iter().all(|r| r.deployment(&name).is_none()) {
+            let message = "no region serves it: add it to a region's deployments, or leave it out";
+            source.report.wrong(node, message);
+        } else {
+            deployments.push(name);
+        }
+    }
+    Probe {
+        deployments,
+        style: source.word(raw.style, defaults::PROBE_STYLE),
+        api_version: source
+            .scalar(raw.api_version)
+            .unwrap_or_else(|| defaults::API_VERSION.to_owned()),
+        interval: source.quantity(raw.interval, &defaults::INTERVAL),
+        jitter: source.quantity(raw.jitter, &defaults::JITTER),
+        timeout: source.quantity(raw.timeout, &defaults::PROBE_TIMEOUT),
+        samples: source.quantity(raw.samples, &defaults::SAMPLES),
+        prompt: source.scalar(raw.prompt).unwrap_or_else(|| defaults::PROMPT.to_owned()),
+        max_tokens: source.quantity(raw.max_tokens, &defaults::MAX_TOKENS),
+    }
+}
+
+fn routing(raw: RawRouting, source: &Source<'_>, interval: Duration) -> Routing {
+    let switch = raw.switch.unwrap_or_default();
+    let window = source.quantity(raw.window, &defaults::WINDOW);
+    if window < interval {
+        let message = "shorter than probe.interval: no sample would count for a part of the time";
+        match raw.window.and_then(|text| text.node) {
+            Some(node) => source.report.wrong(node, message),
+            None => source.report.missing(
+                crate::tree::NodeId::ROOT,
+                "routing.window",
+                "write a window at least as long as probe.interval",
+            ),
+        }
+    }
+    Routing {
+        strategy: source.word(raw.strategy, defaults::STRATEGY),
+        rank_by: source.word(raw.rank_by, defaults::RANK_BY),
+        window,
+        switch: Switch {
+            percent: source.quantity(switch.percent, &defaults::SWITCH_PERCENT),
+            at_least: source.quantity(switch.at_least, &defaults::SWITCH_AT_LEAST),
+            hold: source.quantity(switch.hold, &defaults::SWITCH_HOLD),
+        },
+    }
+}
+
+fn failover(raw: &RawFailover, source: &Source<'_>) -> Failover {
+    Failover {
+        attempts: source.quantity(raw.attempts, &defaults::ATTEMPTS),
+        hold_body: source.quantity(raw.hold_body, &defaults::HOLD_BODY).0,
+    }
+}
+
+fn timeouts(raw: &RawTimeouts, source: &Source<'_>) -> Timeouts {
+    Timeouts {
+        connect: source.quantity(raw.connect, &defaults::CONNECT),
+        head: source.quantity(raw.head, &defaults::HEAD),
+        idle: source.quantity(raw.idle, &defaults::IDLE),
+        total: source.quantity(raw.total, &defaults::TOTAL),
+        drain: source.quantity(raw.drain, &defaults::DRAIN),
+        client_header: source.quantity(raw.client_header, &defaults::CLIENT_HEADER),
+        client_body: source.quantity(raw.client_body, &defaults::CLIENT_BODY),
+        client_idle: source.quantity(raw.client_idle, &defaults::CLIENT_IDLE),
+    }
+}
+
+fn limits(raw: &RawLimits, source: &Source<'_>) -> Limits {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    Limits {
+        connections: size(source.quantity(raw.connections, &defaults::CONNECTIONS).into()),
+        header: size(source.quantity(raw.header, &defaults::HEADER).0),
+        body: source.open(raw.body, &defaults::BODY).map(|bytes| bytes.0),
+    }
+}
+
+fn cooldown(raw: &RawCooldown, source: &Source<'_>) -> Cooldown {
+    let default = source.quantity(raw.default, &defaults::COOLDOWN);
+    let cap = source.quantity(raw.cap, &defaults::COOLDOWN_CAP);
+    if cap < default
+        && let Some(node) = raw.cap.or(raw.default).and_then(|text| text.node)
+    {
+        source.report.wrong(node, "cap is below default: write a cap at least as long");
+    }
+    Cooldown { default, cap }
+}
+
+fn log(raw: &RawLog, source: &Source<'_>) -> Log {
+    Log {
+        format: source.word(raw.format, defaults::LOG_FORMAT),
+        requests: source.switched(raw.requests, defaults::LOG_REQUESTS),
+    }
+}
+
+/// Names that occur more than once are told at each later place.
+fn first_time(seen: &mut BTreeSet<String>, name: &str) -> bool {
+    seen.insert(name.to_owned())
+}

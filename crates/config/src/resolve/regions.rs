@@ -1,0 +1,113 @@
+//! The list of regions: each with what it must have, all with names of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::defaults;
+use crate::model::{Region, RegionUrl};
+use crate::names::{DeploymentName, Scalar as _};
+use crate::raw::RawRegion;
+use crate::source::Source;
+use crate::tree::NodeId;
+
+use super::first_time;
+
+/// The regions that can be told from the file.
+pub(super) fn regions(raw: Option<Vec<RawRegion>>, source: &Source<'_>) -> Vec<Region> {
+    let list = source.tree.entry(NodeId::ROOT, "regions");
+    match (&raw, list) {
+        (None, _) | (Some(_), None) => {
+            let message = "list at least one region, each with a name and a url";
+            source.report.missing(NodeId::ROOT, "regions", message);
+        }
+        (Some(regions), Some(node)) if regions.is_empty() && source.report.is_fine(node) => {
+            let message = "the list is empty: write at least one region with a name and a url";
+            source.report.wrong(node, message);
+        }
+        (Some(_), Some(_)) => {}
+    }
+    let nodes = list.map(|node| source.tree.children(node)).unwrap_or_default();
+    let mut names = BTreeSet::new();
+    nodes
+        .into_iter()
+        .zip(raw.unwrap_or_default())
+        .map(|(node, raw)| region(node, raw, source, &mut names))
+        .collect()
+}
+
+fn region(
+    node: NodeId,
+    raw: RawRegion,
+    source: &Source<'_>,
+    names: &mut BTreeSet<String>,
+) -> Region {
+    let has = |key| source.tree.entry(node, key).is_some();
+    if !has("name") && source.report.is_fine(node) {
+        source.report.missing(node, "name", "give the region a name, such as eastus");
+    }
+    if !has("url") && source.report.is_fine(node) {
+        let message =
+            "write where the region is, such as https://eastus.api.cognitive.microsoft.com";
+        source.report.missing(node, "url", message);
+    }
+    let name = source.scalar(raw.name);
+    if let (Some(name), Some(node)) = (&name, raw.name.and_then(|text| text.node))
+        && !first_time(names, name)
+    {
+        source.report.wrong(node, "another region has this name: write one of its own");
+    }
+    let url = source.scalar(raw.url).unwrap_or_else(nowhere);
+    let certificates = source.certificates(raw.ca_file);
+    if let Some(node) = raw.ca_file.and_then(|text| text.node)
+        && source.report.is_fine(node)
+        && !url.https
+        && !url.host.is_empty()
+    {
+        source.report.wrong(node, "the url is not https: leave ca_file out, or write https");
+    }
+    let (ca_file, ca_pem) = certificates.unzip();
+    Region {
+        name: name.unwrap_or_default(),
+        url,
+        api_key: source.secret(raw.api_key),
+        auth_header: source.word(raw.auth_header, defaults::AUTH_HEADER),
+        deployments: deployments(node, raw.deployments, source),
+        zone: source.scalar(raw.zone),
+        tier: source.quantity(raw.tier, &defaults::TIER),
+        ca_file,
+        ca_pem,
+        http2: source.switched(raw.http2, defaults::HTTP2),
+    }
+}
+
+fn deployments(
+    region: NodeId,
+    raw: Option<BTreeMap<String, crate::text::Text<DeploymentName>>>,
+    source: &Source<'_>,
+) -> BTreeMap<String, String> {
+    let Some(raw) = raw else { return BTreeMap::new() };
+    if let Some(node) = source.tree.entry(region, "deployments") {
+        if raw.is_empty() && source.report.is_fine(node) {
+            let message = "empty: write client's name: region's name, or leave deployments out";
+            source.report.wrong(node, message);
+        }
+        for entry in source.tree.children(node) {
+            if let Err(message) = DeploymentName::parse(source.tree.key(entry)) {
+                source.report.wrong(entry, format!("the client's name before the `:`: {message}"));
+            }
+        }
+    }
+    raw.into_iter()
+        .filter_map(|(client, text)| Some((client, source.scalar(Some(text))?)))
+        .collect()
+}
+
+/// Stands in for a URL that is missing or wrong, which is reported.
+fn nowhere() -> RegionUrl {
+    RegionUrl {
+        https: true,
+        host: String::new(),
+        port: 443,
+        prefix: String::new(),
+        authority: String::new(),
+    }
+}

@@ -1,0 +1,138 @@
+//! From the text of a scalar to its value: variables, `file:` and the key's own rules, in this order.
+//! What does not fit is reported at its place, and the default or nothing stands in for it, so that
+//! the rest of the file is still checked. The values of [`crate::resolve`] all come from here.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use schemars::{Schema, json_schema};
+use secrecy::SecretString;
+
+use crate::choice::{Choice, Switched, Word};
+use crate::interpolate::interpolate;
+use crate::names::Scalar;
+use crate::open::Open;
+use crate::report::Report;
+use crate::text::{Sketch, Text};
+use crate::tree::{NodeId, Tree, Value};
+use crate::units::{Bounded, Unit};
+use crate::{Env, Secrets};
+
+/// What stands before the path of a file that holds a secret.
+const FILE: &str = "file:";
+
+/// Reads the scalars of one file.
+pub(crate) struct Source<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) report: &'a Report,
+    pub(crate) env: &'a dyn Env,
+    pub(crate) files: &'a dyn Secrets,
+}
+
+impl Source<'_> {
+    /// A quantity within its bounds.
+    pub(crate) fn quantity<T: Unit>(&self, text: Option<Text<T>>, key: &Bounded<T>) -> T {
+        let read = self.read(text, |text| key.parse(text));
+        read.unwrap_or(key.default)
+    }
+
+    /// A quantity, or `None` for the word that leaves it open.
+    pub(crate) fn open<O: Open>(
+        &self,
+        text: Option<Text<O>>,
+        key: &Bounded<O::Of>,
+    ) -> Option<O::Of> {
+        let parse = |text: &str| match text {
+            word if word == O::WORD => Ok(None),
+            quantity => {
+                let or_word = |wanted| format!("{wanted}, or `{}`", O::WORD);
+                key.parse(quantity).map(Some).map_err(or_word)
+            }
+        };
+        self.read(text, parse).flatten()
+    }
+
+    /// A word of a closed set.
+    pub(crate) fn word<C: Choice>(&self, text: Option<Text<Word<C>>>, default: C) -> C {
+        self.read(text, C::parse).unwrap_or(default)
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn switched(&self, text: Option<Text<Switched>>, default: bool) -> bool {
+        self.read(text, bool::parse).unwrap_or(default)
+    }
+
+    /// A text that means itself.
+    pub(crate) fn scalar<S: Scalar>(&self, text: Option<Text<S>>) -> Option<S::Made> {
+        self.read(text, S::parse)
+    }
+
+    /// A key, written here, in a variable or in a file; a line end behind it does not count.
+    pub(crate) fn secret(&self, text: Option<Text<SecretString>>) -> Option<SecretString> {
+        self.read(text, |text| {
+            let key = match text.strip_prefix(FILE) {
+                None => Cow::Borrowed(text),
+                Some(path) => Cow::Owned(self.file(Path::new(path))?),
+            };
+            let key = key.trim_end_matches(['\r', '\n']);
+            if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err("write a key of visible ASCII characters, ${NAME} or file:/path, or \
+                            leave it out to pass the client's own"
+                    .to_owned());
+            }
+            Ok(SecretString::from(key))
+        })
+    }
+
+    /// A file of certificates, and where it is.
+    pub(crate) fn certificates(&self, text: Option<Text<PathBuf>>) -> Option<(PathBuf, String)> {
+        self.read(text, |text| {
+            let path = PathBuf::from(text.strip_prefix(FILE).unwrap_or(text));
+            let pem = self.file(&path)?;
+            if !pem.contains("-----BEGIN CERTIFICATE-----") {
+                return Err("the file holds no PEM certificate: name one that does".to_owned());
+            }
+            Ok((path, pem))
+        })
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        let unreadable = |reason| format!("the file named here cannot be read: {reason}");
+        self.files.read(path).map_err(unreadable)
+    }
+
+    fn read<T, V>(
+        &self,
+        text: Option<Text<T>>,
+        parse: impl FnOnce(&str) -> Result<V, String>,
+    ) -> Option<V> {
+        let node = text?.node?;
+        let text = self.complete(node)?;
+        parse(&text).map_err(|message| self.report.wrong(node, message)).ok()
+    }
+
+    fn complete(&self, node: NodeId) -> Option<Cow<'_, str>> {
+        let Value::Text(text) = self.tree.value(node) else { return None };
+        match interpolate(text, self.env) {
+            Ok(text) => Some(text),
+            Err(faults) => {
+                for fault in faults {
+                    self.report.wrong(node, fault.to_string());
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Sketch for SecretString {
+    fn sketch() -> Schema {
+        json_schema!({"type": "string", "minLength": 1})
+    }
+}
+
+impl Sketch for PathBuf {
+    fn sketch() -> Schema {
+        json_schema!({"type": "string", "minLength": 1})
+    }
+}

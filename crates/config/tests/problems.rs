@@ -1,0 +1,187 @@
+//! One file a case: what `load` says of it. Every line names the place and what to write instead.
+#![cfg(test)]
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use nearway_config::{Config, Env, Problems, Secrets, diff, effective, load};
+
+const REGION: &str = "regions: [{name: a, url: 'https://a.example'}]\n";
+
+struct World(HashMap<&'static str, &'static str>);
+
+impl Env for World {
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(|value| (*value).to_owned())
+    }
+}
+
+impl Secrets for World {
+    fn read(&self, path: &Path) -> Result<String, String> {
+        let name = path.to_str().and_then(|path| path.strip_prefix('/'));
+        let file = name.and_then(|name| self.0.get(name));
+        file.map(|text| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
+    }
+}
+
+fn read(text: &str) -> Result<Config, Problems> {
+    let world = World(HashMap::from([
+        ("KEY", "sk-secret"),
+        ("EASTUS_API_KEY", "k1"),
+        ("WESTUS_API_KEY", "k2"),
+        ("WESTEUROPE_API_KEY", "k3"),
+        ("key.txt", "sk-file\n"),
+    ]));
+    load(text.as_bytes(), &world, &world)
+}
+
+fn wrong(text: &str) -> String {
+    read(text).expect_err(text).to_string()
+}
+
+#[test]
+fn each_wrong_value_has_its_place_and_its_remedy() {
+    let cases = [
+        ("regions: []", "config.yaml:1: regions: the list is empty"),
+        ("workers: 2", "config.yaml:1: regions: list at least one region"),
+        ("regions: [{url: 'https://a'}]", "config.yaml:1: regions[0].name: give the region a name"),
+        ("regions: [{name: a}]", "config.yaml:1: regions[0].url: write where the region is"),
+        ("regions:\n- name: a\n  url: ftp://a\n", "config.yaml:3: regions[0].url: write https://"),
+        (
+            "regions:\n- {name: a, url: 'https://a'}\n- {name: a, url: 'https://b'}\n",
+            "config.yaml:3: regions[1].name: another region has this name",
+        ),
+        (
+            "regions: [{name: a, url: 'https://a', api_key: '${NO_SUCH}'}]",
+            "config.yaml:1: regions[0].api_key: the environment has no NO_SUCH",
+        ),
+        (
+            "regions: [{name: a, url: 'https://a', api_key: 'file:/none'}]",
+            "config.yaml:1: regions[0].api_key: the file named here cannot be read: no such file",
+        ),
+        ("regions: 7", "config.yaml:1: regions: write a list instead"),
+        ("regions: [{name: [a], url: 'https://a'}]", "config.yaml:1: regions[0].name: a list:"),
+    ];
+    for (text, expected) in cases {
+        let problems = wrong(text);
+        assert!(problems.lines().any(|line| line.starts_with(expected)), "{text}\n{problems}");
+    }
+}
+
+#[test]
+fn keys_beside_good_regions_are_checked_alike() {
+    let cases = [
+        ("probe: {interval: 30}", "probe.interval: write a duration with its unit, such as 30s"),
+        ("probe: {intervall: 30s}", "probe.intervall: unknown key: did you mean `interval`?"),
+        ("probe: {deployments: [x, x]}", "probe.deployments[1]: named twice"),
+        ("routing: {strategy: adaptive}", "routing.strategy: `adaptive` is not available yet"),
+        ("routing: {window: 10s}", "routing.window: shorter than probe.interval"),
+        ("cooldown: {default: 50s, cap: 20s}", "cooldown.cap: cap is below default"),
+        ("limits: {body: 5}", "limits.body: write"),
+        ("workers: 0", "workers: write"),
+        ("admin: {address: '127.0.0.1:8080'}", "admin.address: clients connect there"),
+        ("clients: []", "clients: not available yet"),
+        ("probe: 1", "probe: write a mapping instead"),
+        ("log: {requests: maybe}", "log.requests: write true or false"),
+    ];
+    for (text, expected) in cases {
+        let problems = wrong(&format!("{REGION}{text}\n"));
+        assert!(problems.contains(&format!("config.yaml:2: {expected}")), "{text}\n{problems}");
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_in_the_order_of_the_file() {
+    let problems =
+        wrong("workers: x\nregions:\n- name: a b\n  url: nowhere\nprobe:\n  samples: 99\n");
+    let places: Vec<_> = problems.lines().map(|line| line.split(": ").nth(1).unwrap()).collect();
+    assert_eq!(places, ["workers", "regions[0].name", "regions[0].url", "probe.samples"]);
+}
+
+#[test]
+fn what_is_no_configuration_at_all_is_one_line() {
+    let world = World(HashMap::new());
+    let explode = (0..30).fold("a0: &a0 [x]\n".to_owned(), |text, level| {
+        let next = level + 1;
+        format!("{text}a{next}: &a{next} [*a{level}, *a{level}, *a{level}]\n")
+    });
+    let nested = "[".repeat(10 * 1024 * 1024);
+    let deep = format!("{}1", "- ".repeat(100_000));
+    let cases: [&[u8]; 8] = [
+        b"",
+        b"\xff\xfe\x00",
+        b"a: b: c",
+        b"a: 1\n---\nb: 2\n",
+        b"- 1\n- 2\n",
+        explode.as_bytes(),
+        nested.as_bytes(),
+        deep.as_bytes(),
+    ];
+    for case in cases {
+        let problems = load(case, &world, &world).expect_err("no configuration").to_string();
+        let shown: String = String::from_utf8_lossy(case).chars().take(20).collect();
+        assert!(problems.lines().count() <= 2 && problems.len() < 400, "{shown}: {problems}");
+    }
+}
+
+#[test]
+fn a_secret_is_read_and_never_shown() {
+    for key in ["${KEY}", "file:/key.txt", "sk-plain"] {
+        let text =
+            format!("regions: [{{name: a, url: 'https://a', api_key: '{key}'}}]\nworkers: x\n");
+        assert!(!wrong(&text).contains("sk-"), "{key}");
+        let config = read(&text.replace("workers: x\n", "")).unwrap();
+        assert!(config.regions[0].api_key.is_some());
+        let shown = format!("{config:?}{}", effective(&config));
+        assert!(!shown.contains("sk-"), "{shown}");
+        assert!(shown.contains("********"), "{shown}");
+    }
+}
+
+#[test]
+fn the_effective_configuration_loads_again_and_says_the_same() {
+    let config = read(
+        "regions: [{name: a, url: 'https://a.example:8443/p', deployments: {x: y$$z}, zone: eu}]\n\
+         probe: {deployments: [x], prompt: 'say \"hi\"', jitter: 0.25}\nlimits: {body: 64MiB}\n\
+         workers: 3\ntimeouts: {connect: 1s500ms}\n",
+    );
+    let config = config.unwrap();
+    let again = read(&effective(&config)).unwrap_or_else(|e| panic!("{e}\n{}", effective(&config)));
+    assert_eq!(again, config);
+}
+
+#[test]
+fn the_example_stands_at_the_defaults() {
+    let example = include_str!("../../../config.example.yaml");
+    let mut config = read(example).unwrap();
+    let names: Vec<_> = config.regions.iter().map(|region| region.name.as_str()).collect();
+    assert_eq!(names, ["eastus", "westus", "westeurope"]);
+    let least = read(REGION).unwrap();
+    config.regions.clone_from(&least.regions);
+    config.probe.deployments.clear();
+    assert_eq!(config, least);
+}
+
+#[test]
+fn the_schema_in_deploy_is_current() {
+    let kept = include_str!("../../../deploy/config.schema.json");
+    assert!(
+        kept == nearway_config::schema(),
+        "stale: run `nearway schema > deploy/config.schema.json`"
+    );
+}
+
+#[test]
+fn a_difference_names_regions_and_what_needs_a_restart() {
+    let old = read("regions: [{name: a, url: 'https://a'}, {name: b, url: 'https://b'}]").unwrap();
+    let new = read(
+        "regions: [{name: b, url: 'https://b', api_key: '${KEY}'}, {name: c, url: 'https://c'}]\n\
+         workers: 7\n",
+    );
+    let diff = diff(&old, &new.unwrap());
+    assert_eq!(diff.needs_restart, ["workers"]);
+    assert_eq!(
+        (diff.added, diff.removed, diff.changed),
+        (vec!["c".to_owned()], vec!["a".to_owned()], vec!["b".to_owned()])
+    );
+}
