@@ -10,7 +10,8 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Which crates of ours each crate may depend on, for the product, its build and its tests alike.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
+    ("nearway-admin", &["nearway-route", "nearway-telemetry"]),
     ("nearway-route", &[]),
     ("nearway-wire", &[]),
     ("nearway-telemetry", &[]),

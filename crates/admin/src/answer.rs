@@ -1,0 +1,73 @@
+//! Which page a request gets. No state, no waiting: everything is in the snapshots.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
+use nearway_telemetry::CONTENT_TYPE as METRICS;
+
+use crate::App;
+use crate::health::ready;
+use crate::regions::Regions;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The page: one file, nothing loaded from elsewhere.
+const PAGE: &str = include_str!("page.html");
+
+/// Only what the page itself holds may run or be shown, and it may ask only this listener.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+/// The answer to a request.
+pub(crate) fn answer(method: &Method, path: &str, app: &App) -> Response<Full<Bytes>> {
+    if method != Method::GET && method != Method::HEAD {
+        let mut response =
+            page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD are served here\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match path {
+        "/" => {
+            let mut response = page(StatusCode::OK, HTML, PAGE);
+            let policy = HeaderValue::from_static(POLICY);
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+            response
+        }
+        "/healthz" => page(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" => match ready(&app.status.load(), &app.table.load(), app.now()) {
+            Ok(()) => page(StatusCode::OK, TEXT, "ready\n"),
+            Err(why) => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{}\n", why.as_str())),
+        },
+        "/metrics" => page(StatusCode::OK, METRICS, app.metrics.render()),
+        "/api/regions" => regions(app),
+        _ => {
+            let known = "/, /healthz, /readyz, /metrics, /api/regions";
+            let error = serde_json::json!({"error": format!("not found; there are {known}")});
+            page(StatusCode::NOT_FOUND, JSON, error.to_string())
+        }
+    }
+}
+
+fn regions(app: &App) -> Response<Full<Bytes>> {
+    let (status, table) = (app.status.load(), app.table.load());
+    match serde_json::to_vec(&Regions::new(&status, &table, app.now())) {
+        Ok(json) => page(StatusCode::OK, JSON, json),
+        Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+    }
+}
+
+fn page(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(NO_SNIFF, HeaderValue::from_static("nosniff"));
+    response
+}
+
+const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");

@@ -1,0 +1,139 @@
+//! `/api/regions`: the route table as JSON, with everything that explains the order.
+//!
+//! Times are milliseconds to three places; ages count back from the moment of the answer.
+
+use std::time::Duration;
+
+use nearway_route::{Entry, Moment, Ranking, Spread, Table};
+use serde::Serialize;
+
+use crate::Status;
+
+/// The whole answer.
+#[derive(Serialize)]
+pub(crate) struct Regions<'a> {
+    version: &'a str,
+    generation: u64,
+    loaded_at_unix_ms: u64,
+    started_unix_ms: u64,
+    last_reload_error: Option<&'a str>,
+    restart_needed: &'a [String],
+    table_version: u64,
+    table_age_ms: f64,
+    deployments: Vec<Deployment<'a>>,
+}
+
+#[derive(Serialize)]
+struct Deployment<'a> {
+    deployment: &'a str,
+    measured: &'static str,
+    leader: Option<&'a str>,
+    leader_for_ms: Option<f64>,
+    verdict: &'static str,
+    why: String,
+    order: Vec<Region<'a>>,
+}
+
+#[derive(Serialize)]
+struct Region<'a> {
+    region: &'a str,
+    state: &'static str,
+    score_ms: Option<f64>,
+    first_token_ms: Option<Times>,
+    total_ms: Option<Times>,
+    head_ms: Option<Times>,
+    samples: u32,
+    failures: u32,
+    age_ms: Option<f64>,
+    live: Live,
+    in_flight: u32,
+    cooled_for_ms: Option<f64>,
+    last_error: Option<LastError>,
+    tier: u32,
+    zone: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Live {
+    samples: u32,
+    failures: u32,
+    first_token_ms: Option<Times>,
+    total_ms: Option<Times>,
+}
+
+#[derive(Serialize)]
+struct Times {
+    average: f64,
+    min: f64,
+    max: f64,
+}
+
+#[derive(Serialize)]
+struct LastError {
+    reason: &'static str,
+    age_ms: f64,
+}
+
+impl<'a> Regions<'a> {
+    pub(crate) fn new(status: &'a Status, table: &'a Table, now: Moment) -> Self {
+        Self {
+            version: &status.version,
+            generation: table.generation,
+            loaded_at_unix_ms: status.loaded_at_unix_ms,
+            started_unix_ms: status.started_unix_ms,
+            last_reload_error: status.last_reload_error.as_deref(),
+            restart_needed: &status.restart_needed,
+            table_version: table.version,
+            table_age_ms: ms(now.since(table.at)),
+            deployments: table.rankings().map(|ranking| deployment(ranking, now)).collect(),
+        }
+    }
+}
+
+fn deployment(ranking: &Ranking, now: Moment) -> Deployment<'_> {
+    Deployment {
+        deployment: ranking.label(),
+        measured: ranking.measured.as_str(),
+        leader: ranking.leader().map(|entry| entry.name.as_ref()),
+        leader_for_ms: ranking.leader_since.map(|since| ms(now.since(since))),
+        verdict: ranking.verdict.as_str(),
+        why: ranking.verdict.to_string(),
+        order: ranking.order.iter().map(|entry| region(entry, now)).collect(),
+    }
+}
+
+fn region(entry: &Entry, now: Moment) -> Region<'_> {
+    let age = |at: Moment| ms(now.since(at));
+    Region {
+        region: &entry.name,
+        state: entry.state.as_str(),
+        score_ms: entry.score.map(ms),
+        first_token_ms: entry.first_token.map(times),
+        total_ms: entry.total.map(times),
+        head_ms: entry.head.map(times),
+        samples: entry.samples,
+        failures: entry.failures,
+        age_ms: entry.last_sample.map(age),
+        live: Live {
+            samples: entry.live.samples,
+            failures: entry.live.failures,
+            first_token_ms: entry.live.first_token.map(times),
+            total_ms: entry.live.total.map(times),
+        },
+        in_flight: entry.vitals.in_flight(),
+        cooled_for_ms: entry.cooled_for(now).map(ms),
+        last_error: entry
+            .last_error
+            .map(|error| LastError { reason: error.reason, age_ms: age(error.at) }),
+        tier: entry.tier,
+        zone: entry.zone.as_deref(),
+    }
+}
+
+fn times(spread: Spread) -> Times {
+    Times { average: ms(spread.average), min: ms(spread.min), max: ms(spread.max) }
+}
+
+fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,55 @@
+//! What the pages are made from: snapshots that others publish whole.
+
+use std::fmt;
+use std::sync::Arc;
+
+use nearway_route::{Live, Moment, Table};
+use nearway_telemetry::Metrics;
+
+/// Everything that the admin listener may show.
+#[derive(Clone)]
+pub struct App {
+    /// Published by the ranking.
+    pub table: Arc<Live<Table>>,
+    /// Rendered for each scrape.
+    pub metrics: Metrics,
+    /// The clock that the table's moments come from.
+    pub clock: Arc<dyn Fn() -> Moment + Send + Sync>,
+    /// Published by the binary.
+    pub status: Arc<Live<Status>>,
+}
+
+/// What is known of the process itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Number of the configuration in force, from 1.
+    pub generation: u64,
+    /// When it was put in force, in milliseconds since 1970.
+    pub loaded_at_unix_ms: u64,
+    /// Why the newest file is not in force; `None`: it is.
+    pub last_reload_error: Option<String>,
+    /// Keys that differ from those in force until a restart.
+    pub restart_needed: Vec<String>,
+    /// Of the program.
+    pub version: String,
+    /// When the process began, in milliseconds since 1970.
+    pub started_unix_ms: u64,
+    /// When readiness stops waiting for the first round of probes.
+    pub first_round_deadline: Moment,
+    /// Each region was probed once.
+    pub first_round_done: bool,
+    /// The process is about to end.
+    pub draining: bool,
+}
+
+impl App {
+    pub(crate) fn now(&self) -> Moment {
+        (self.clock)()
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
