@@ -133,9 +133,10 @@ impl Ranker {
         let (fallback, change) = self.fallback.run(entries, clock, &settings.switch, now);
         changes.extend(change);
 
-        let ids = (self.generation, self.version);
-        let table = Arc::new(Table::new(ids, now, rankings.into_boxed_slice(), Arc::new(fallback)));
-        Published { table, changes }
+        let (generation, version) = (self.generation, self.version);
+        let rankings = rankings.into_boxed_slice();
+        let table = Table::new(generation, version, now, rankings, Arc::new(fallback));
+        Published { table: Arc::new(table), changes }
     }
 
     /// Whether every region has been probed once for every probed deployment that it serves.

@@ -28,7 +28,8 @@ pub struct Table {
 impl Table {
     /// A table of these rankings, which must be sorted by deployment name.
     pub(crate) const fn new(
-        (generation, version): (u64, u64),
+        generation: u64,
+        version: u64,
         at: Moment,
         rankings: Box<[Arc<Ranking>]>,
         fallback: Arc<Ranking>,
