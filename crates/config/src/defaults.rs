@@ -60,8 +60,8 @@ pub(crate) const WINDOW: Bounded<Duration> = Bounded {
     least: Duration::from_secs(1),
     most: Duration::from_secs(24 * 3600),
 };
-/// 250 against 300 ms is worth a move, 280 against 300 is noise.
-pub(crate) const SWITCH_PERCENT: Bounded<f64> = Bounded { default: 15.0, least: 0.0, most: 100.0 };
+/// 250 against 300 ms is not worth a move, with all that a move costs: caches, calm.
+pub(crate) const SWITCH_PERCENT: Bounded<f64> = Bounded { default: 20.0, least: 0.0, most: 100.0 };
 /// 5 against 12 ms passes the percentage, and nobody feels it.
 pub(crate) const SWITCH_AT_LEAST: Bounded<Duration> = Bounded {
     default: Duration::from_millis(10),

@@ -14,6 +14,8 @@ pub(crate) struct Choice {
     pub(crate) place: usize,
     /// What must act at once on its (region, deployment).
     pub(crate) vitals: Arc<Vitals>,
+    /// What must act at once on the region, whatever the deployment.
+    pub(crate) region_vitals: Arc<Vitals>,
 }
 
 /// The next region of the plan; `None` when there is none left that may serve this request.
@@ -26,7 +28,7 @@ pub(crate) fn choose(
 ) -> Option<Choice> {
     let entry = plan.next(ranking, now, |entry| allowed(entry, identity, settings))?;
     let (place, _) = settings.target(entry.region)?;
-    Some(Choice { place, vitals: entry.vitals.clone() })
+    Some(Choice { place, vitals: entry.vitals.clone(), region_vitals: entry.region_vitals.clone() })
 }
 
 fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{InFlight, Moment, Outcome, Sample, Source};
+use nearway_route::{InFlight, Moment, Outcome, Sample, Source, Vitals};
 use nearway_telemetry::{
     Failover, RequestLine, RequestOutcome, failover, request_line, request_lines_enabled,
 };
@@ -50,7 +50,8 @@ pub(crate) struct Settle {
 struct Attempted {
     place: usize,
     sent: Duration,
-    vitals: Arc<nearway_route::Vitals>,
+    vitals: Arc<Vitals>,
+    region_vitals: Arc<Vitals>,
     _in_flight: InFlight,
     _counted: nearway_telemetry::InFlight,
 }
@@ -118,6 +119,7 @@ impl Settle {
             _in_flight: choice.vitals.enter(),
             _counted: self.prepared.route(Some(choice.place), self.deployment_place).enter(),
             vitals: choice.vitals.clone(),
+            region_vitals: choice.region_vitals.clone(),
         });
     }
 
@@ -137,14 +139,18 @@ impl Settle {
         let Some(attempt) = &self.current else { return };
         let cooldown = &self.prepared.settings.cooldown;
         let now = self.shared.clock.now();
-        let in_a_row = attempt.vitals.failed();
+        let vitals = match fault.kind.side() {
+            Side::Region => &attempt.region_vitals,
+            Side::Deployment | Side::Client => &attempt.vitals,
+        };
+        let in_a_row = vitals.failed();
         let rest = if fault.kind == FaultKind::Throttled || retry_after.is_some() {
             Some(cooldown.throttled(retry_after))
         } else {
             cooldown.failing(in_a_row)
         };
         if let Some(rest) = rest {
-            attempt.vitals.cool_until(Moment::from(now + rest));
+            vitals.cool_until(Moment::from(now + rest));
         }
         self.report(Outcome::Failure {
             reason: fault.kind.as_str(),
@@ -258,6 +264,7 @@ impl Drop for Settle {
         match (outcome, &self.current) {
             (RequestOutcome::Ok, Some(attempt)) => {
                 attempt.vitals.answered();
+                attempt.region_vitals.answered();
                 let since = self.shared.clock.now().saturating_sub(attempt.sent);
                 self.report(Outcome::Answer {
                     first_token: self.first_token,
