@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// Whether a request is being served on a connection; the handler holds the other end.
 #[derive(Clone, Debug, Default)]
@@ -38,14 +38,21 @@ pub(crate) struct ClientPatience {
     pub(crate) idle: Duration,
 }
 
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1 or 1.0.
+    Http1,
+    /// HTTP/2 with prior knowledge.
+    Http2,
+}
+
 /// The socket.
 pub(crate) struct ClientIo {
     stream: TcpStream,
     busy: Busy,
     patience: ClientPatience,
     phase: Phase,
-    // nothing was read yet
-    fresh: bool,
     http2: bool,
     // when the present phase ends; `None` until a read has found nothing in it
     deadline: Option<Instant>,
@@ -66,15 +73,33 @@ enum Phase {
 impl ClientIo {
     pub(crate) fn new(stream: TcpStream, busy: Busy, patience: ClientPatience) -> Self {
         let phase = Phase::Idle;
-        Self {
-            stream,
-            busy,
-            patience,
-            phase,
-            fresh: true,
-            http2: false,
-            deadline: None,
-            timer: None,
+        Self { stream, busy, patience, phase, http2: false, deadline: None, timer: None }
+    }
+
+    /// Waits for the client's first bytes and tells from them which protocol it speaks; they stay
+    /// unread.
+    ///
+    /// # Errors
+    /// Those of the socket, also if the client leaves or sends nothing for too long.
+    pub(crate) async fn protocol(&mut self) -> io::Result<Protocol> {
+        let silent = || io::Error::new(io::ErrorKind::TimedOut, "no request came");
+        let mut first = [0; HTTP2.len()];
+        let begun = self.stream.peek(&mut first);
+        let mut length = timeout(self.patience.idle, begun).await.map_err(|_| silent())??;
+        // all three bytes come in one packet, but nothing promises it
+        let late = Instant::now() + self.patience.head;
+        while (1..HTTP2.len()).contains(&length)
+            && first.get(..length) == HTTP2.get(..length)
+            && Instant::now() < late
+        {
+            sleep(PEEK_AGAIN).await;
+            length = self.stream.peek(&mut first).await?;
+        }
+        self.http2 = first == HTTP2;
+        match length {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if self.http2 => Ok(Protocol::Http2),
+            _ => Ok(Protocol::Http1),
         }
     }
 
@@ -122,21 +147,19 @@ impl AsyncRead for ClientIo {
         let before = buf.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buf) {
             let new = buf.filled().get(before..).unwrap_or_default();
-            if this.fresh && new.starts_with(HTTP2) {
-                this.http2 = true;
-                this.enter(Phase::Untimed);
-            } else if this.phase == Phase::Idle && !new.is_empty() {
+            if this.phase == Phase::Idle && !new.is_empty() {
                 this.enter(Phase::Head);
             }
-            this.fresh &= new.is_empty();
             return Poll::Ready(result);
         }
         this.poll_late(cx).map(Err)
     }
 }
 
-/// How an HTTP/2 connection with prior knowledge begins (RFC 9113 3.4).
-const HTTP2: &[u8] = b"PRI";
+/// How an HTTP/2 connection with prior knowledge begins (RFC 9113 3.4); no method of HTTP/1.1 does.
+const HTTP2: [u8; 3] = *b"PRI";
+/// Between two looks at a first packet of one or two bytes.
+const PEEK_AGAIN: Duration = Duration::from_millis(1);
 
 impl AsyncWrite for ClientIo {
     fn poll_write(

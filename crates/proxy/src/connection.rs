@@ -1,67 +1,103 @@
 //! One client connection: HTTP/1.1 or HTTP/2 with prior knowledge, until it ends or the drain begins.
 
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use nearway_upstream::Pools;
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::client_io::{Busy, ClientIo, ClientPatience};
+use crate::Timeouts;
+use crate::client_io::{Busy, ClientIo, ClientPatience, Protocol};
 use crate::handle::handle;
 use crate::worker::Context;
 
 /// Makes connections; one a worker.
 pub(crate) struct Server {
     context: Rc<Context<Pools>>,
-    shutdown: CancellationToken,
+    drain: Rc<Drain>,
     tasks: TaskTracker,
 }
 
+/// Tells all connections of a worker that no further request is welcome.
+#[derive(Default)]
+pub(crate) struct Drain {
+    begun: Cell<bool>,
+    begins: Notify,
+}
+
+impl Drain {
+    pub(crate) fn begin(&self) {
+        self.begun.set(true);
+        self.begins.notify_waiters();
+    }
+
+    async fn rung(&self) {
+        let bell = self.begins.notified();
+        if !self.begun.get() {
+            bell.await;
+        }
+    }
+}
+
+/// What both protocols can do at the end: finish the requests under way and take no more.
+trait Ending: Future<Output = hyper::Result<()>> {
+    fn end(self: Pin<&mut Self>);
+}
+
 impl Server {
-    pub(crate) fn new(context: Rc<Context<Pools>>, shutdown: CancellationToken) -> Self {
-        Self { context, shutdown, tasks: TaskTracker::new() }
+    pub(crate) fn new(context: Rc<Context<Pools>>, drain: Rc<Drain>) -> Self {
+        Self { context, drain, tasks: TaskTracker::new() }
     }
 
     /// Serves one client until it leaves, breaks the protocol or idles too long.
     pub(crate) fn connection(&self, stream: TcpStream) -> impl Future<Output = ()> + 'static {
         let context = self.context.clone();
-        let shutdown = self.shutdown.clone();
+        let drain = self.drain.clone();
         let tasks = self.tasks.clone();
         async move {
             let _counted = context.shared.metrics.connected();
-            let builder = builder(&context, &tasks);
+            let prepared = context.prepared();
+            let (timeouts, head_max) = (prepared.settings.timeouts, prepared.settings.header_max);
+            drop(prepared);
             // it only makes small writes faster
             let _ = stream.set_nodelay(true);
             let busy = Busy::default();
-            let timeouts = context.prepared().settings.timeouts;
             let patience =
                 ClientPatience { head: timeouts.client_header, idle: timeouts.client_idle };
-            let io = TokioIo::new(ClientIo::new(stream, busy.clone(), patience));
-            let shared = context.shared.clone();
-            let tunnels = tasks.clone();
-            let service = service_fn(move |request| {
-                busy.set(true);
-                handle(context.clone(), tunnels.clone(), busy.clone(), request)
-            });
-            let connection = builder.serve_connection_with_upgrades(io, service);
-            tokio::pin!(connection);
-            let ended = tokio::select! {
+            let mut io = ClientIo::new(stream, busy.clone(), patience);
+            let protocol = tokio::select! {
                 biased;
-                ended = connection.as_mut() => ended,
-                () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
+                protocol = io.protocol() => protocol,
+                () = drain.rung() => return,
+            };
+            let Ok(protocol) = protocol else { return };
+            let shared = context.shared.clone();
+            let spawn = LocalTasks(tasks.clone());
+            let service = service_fn(move |request: http::Request<Incoming>| {
+                busy.set(true);
+                handle(context.clone(), tasks.clone(), busy.clone(), request)
+            });
+            let ended = if protocol == Protocol::Http2 {
+                let connection = http2_builder(spawn, head_max, timeouts)
+                    .serve_connection(TokioIo::new(io), service);
+                until_the_end(connection, &drain).await
+            } else {
+                let connection = http1_builder(head_max)
+                    .serve_connection(TokioIo::new(io), service)
+                    .with_upgrades();
+                until_the_end(connection, &drain).await
             };
             if let Err(error) = ended {
-                let malformed = error
-                    .downcast_ref::<hyper::Error>()
-                    .is_some_and(|error| error.is_parse() || error.is_parse_too_large());
-                if malformed {
+                if error.is_parse() || error.is_parse_too_large() {
                     shared.metrics.malformed();
                 }
                 tracing::debug!(%error, "client connection ended");
@@ -70,21 +106,79 @@ impl Server {
     }
 }
 
-fn builder(context: &Context<Pools>, tasks: &TaskTracker) -> auto::Builder<LocalTasks> {
-    let prepared = context.prepared();
-    let settings = &prepared.settings;
-    let mut builder = auto::Builder::new(LocalTasks(tasks.clone()));
+/// Runs a connection. The drain's bell is looked at once, to be woken by it; from then on a plain
+/// flag tells whether it has rung, which costs nothing for each request.
+async fn until_the_end(connection: impl Ending, drain: &Drain) -> hyper::Result<()> {
+    let bell = drain.begins.notified();
+    tokio::pin!(connection, bell);
+    let mut listening = false;
+    let mut ending = false;
+    poll_fn(|cx| {
+        if !listening {
+            listening = true;
+            let _ = bell.as_mut().poll(cx);
+        }
+        if drain.begun.get() && !ending {
+            ending = true;
+            connection.as_mut().end();
+        }
+        match connection.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+fn http1_builder(head_max: usize) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         // `ClientIo` keeps the time, without a timer for each request
         .header_read_timeout(None)
-        .max_buf_size(settings.header_max.max(HYPER_MIN_BUFFER))
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(settings.header_max).unwrap_or(u32::MAX))
-        .max_concurrent_streams(HTTP2_STREAMS_MAX)
-        .keep_alive_interval(settings.timeouts.client_idle);
+        .max_header_size(head_max)
+        .max_buf_size(head_max.max(HYPER_MIN_BUFFER));
     builder
+}
+
+fn http2_builder(
+    spawn: LocalTasks,
+    head_max: usize,
+    timeouts: Timeouts,
+) -> http2::Builder<LocalTasks> {
+    let mut builder = http2::Builder::new(spawn);
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(head_max).unwrap_or(u32::MAX))
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .keep_alive_interval(timeouts.client_idle);
+    builder
+}
+
+impl<S, B> Ending for http1::UpgradeableConnection<TokioIo<ClientIo>, S>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: hyper::body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    Self: Future<Output = hyper::Result<()>>,
+{
+    fn end(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S, B> Ending for http2::Connection<TokioIo<ClientIo>, S, LocalTasks>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: hyper::body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    LocalTasks: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+    Self: Future<Output = hyper::Result<()>>,
+{
+    fn end(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
 }
 
 /// hyper's HTTP/2 server spawns its streams through this.

@@ -170,7 +170,7 @@ fn pass_on(
     reply: Reply,
     identity: &Identity,
     client: Option<OnUpgrade>,
-    settle: Settle,
+    settle: Box<Settle>,
     tasks: &TaskTracker,
 ) -> Response<ClientBody> {
     match client {

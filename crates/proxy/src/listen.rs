@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Worker;
-use crate::connection::Server;
+use crate::connection::{Drain, Server};
 use crate::worker::{Context, REPORT_EVERY, TEND_EVERY};
 
 /// Serves clients on `listener` until `shutdown`, then lets requests finish for at most `drain`.
@@ -30,7 +30,8 @@ pub async fn serve(
     let context = Rc::new(Context::new(&worker, pools));
     let clients = TaskTracker::new();
     let gate = Rc::new(Gate::default());
-    let server = Server::new(context.clone(), shutdown.clone());
+    let ending = Rc::new(Drain::default());
+    let server = Server::new(context.clone(), ending.clone());
     let looking_after = look_after(&context);
     tokio::pin!(looking_after);
     loop {
@@ -57,6 +58,7 @@ pub async fn serve(
         }
     }
     drop(listener);
+    ending.begin();
     clients.close();
     tokio::select! {
         finished = timeout(drain, clients.wait()) => if finished.is_err() {

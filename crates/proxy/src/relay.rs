@@ -41,14 +41,14 @@ pub(crate) struct Relayed {
     body: RegionBody,
     watch: Option<FirstToken>,
     clock: Patience,
-    settle: Settle,
+    settle: Box<Settle>,
 }
 
 /// The client's answer from a region's: hop-by-hop headers off, Nearway's two on.
 pub(crate) fn relay(
     reply: Reply,
     operation: Operation,
-    mut settle: Settle,
+    mut settle: Box<Settle>,
 ) -> Response<ClientBody> {
     let (mut parts, body) = reply.response.into_parts();
     strip_hop_by_hop(&mut parts.headers);

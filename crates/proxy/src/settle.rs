@@ -63,12 +63,13 @@ impl Settle {
         busy: Busy,
         method: &Method,
         uri: &Uri,
-    ) -> Self {
+    ) -> Box<Self> {
         let received = shared.clock.now();
         let deployment_place = prepared.deployment_place(None);
         let logged = prepared.settings.log_requests && request_lines_enabled();
         let line = logged.then(|| (method.clone(), uri.clone()));
-        Self {
+        // boxed: it is large and goes from step to step
+        Box::new(Self {
             shared,
             prepared,
             busy,
@@ -86,7 +87,7 @@ impl Settle {
             first_token: None,
             bytes_in: 0,
             bytes_out: 0,
-        }
+        })
     }
 
     /// Since the request's head was read.

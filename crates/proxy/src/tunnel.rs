@@ -18,7 +18,7 @@ use crate::settle::Settle;
 pub(crate) fn tunnel(
     mut reply: Reply,
     client: OnUpgrade,
-    mut settle: Settle,
+    mut settle: Box<Settle>,
     tasks: &TaskTracker,
 ) -> Response<ClientBody> {
     let region = hyper::upgrade::on(&mut reply.response);

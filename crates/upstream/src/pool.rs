@@ -154,7 +154,8 @@ impl Transport for Pools {
                 }
             }
         }
-        let (conn, timing) = match pool.open(limits.connect).await? {
+        // boxed, since it is rare and large: a TLS handshake in every request's future is copied with it
+        let (conn, timing) = match Box::pin(pool.open(limits.connect)).await? {
             (Opened::Http1(conn), timing) => (conn, timing),
             (Opened::Http2(sender, written), timing) => {
                 return send_shared(sender, &written, request, limits, timing).await;

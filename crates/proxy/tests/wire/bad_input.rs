@@ -1,6 +1,7 @@
 //! Hostile bytes from clients and regions: refused, cut, counted, and never the end of a worker.
 
-use crate::harness::{Proxy, RawRegion, region};
+use crate::harness::{Proxy, region};
+use crate::raw::RawRegion;
 
 const GOOD: &str = "GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n";
 

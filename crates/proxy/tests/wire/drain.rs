@@ -4,7 +4,8 @@ use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
-use crate::harness::{PATIENCE, Proxy, RawRegion, eventually, region};
+use crate::harness::{Proxy, region};
+use crate::raw::{PATIENCE, RawRegion, eventually};
 
 #[test]
 fn an_answer_under_way_is_finished_and_new_clients_are_refused() {

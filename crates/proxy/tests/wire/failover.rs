@@ -3,7 +3,8 @@
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::harness::{Proxy, RawRegion, refused, region};
+use crate::harness::{Proxy, region};
+use crate::raw::{RawRegion, refused};
 
 const CHAT: &str = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";
 const FILES: &str = "POST /v1/files HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";

@@ -1,6 +1,7 @@
 //! What a region sees of a request and a client of an answer: the same bytes, but for what must differ.
 
-use crate::harness::{Client, Proxy, RawRegion, Response, region};
+use crate::harness::{Proxy, region};
+use crate::raw::{Client, RawRegion, Response};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 

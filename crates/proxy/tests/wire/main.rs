@@ -13,6 +13,10 @@ mod forward;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
+mod raw;
+#[cfg(test)]
 mod stream;
 #[cfg(test)]
 mod upgrade;

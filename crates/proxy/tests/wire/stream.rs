@@ -5,7 +5,8 @@ use std::net::Shutdown;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
-use crate::harness::{PATIENCE, Proxy, RawRegion, region};
+use crate::harness::{Proxy, region};
+use crate::raw::{PATIENCE, RawRegion};
 
 const STREAM: &str =
     "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 15\r\n\r\n{\"stream\":true}";

@@ -2,7 +2,8 @@
 
 use std::net::Shutdown;
 
-use crate::harness::{Proxy, RawRegion, region};
+use crate::harness::{Proxy, region};
+use crate::raw::RawRegion;
 
 const ASK: &str = "GET /openai/v1/realtime?model=gpt-realtime HTTP/1.1\r\nhost: a\r\n\
                    connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: k\r\n\
