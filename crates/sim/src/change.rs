@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use crate::deployment::Deployment;
-use crate::world::{Failures, Mode, RegionWorld, Throttle};
+use crate::faults::{Failures, Mode, Throttle};
+use crate::world::RegionWorld;
 
 /// What becomes different.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,8 +10,9 @@ use thiserror::Error;
 use crate::change::Change;
 use crate::region::Region;
 use crate::script;
+use crate::soundness::WorldError;
 use crate::stats::Stats;
-use crate::world::{RegionWorld, World, WorldError};
+use crate::world::{RegionWorld, World};
 
 /// Changes and watches the regions of one simulator.
 #[derive(Clone, Debug)]
@@ -40,11 +41,7 @@ pub enum ControlError {
 }
 
 impl Control {
-    pub(crate) fn new(
-        seed: u64,
-        repeat_every_s: Option<f64>,
-        regions: Vec<Arc<Region>>,
-    ) -> Self {
+    pub(crate) fn new(seed: u64, repeat_every_s: Option<f64>, regions: Vec<Arc<Region>>) -> Self {
         Self { seed, repeat_every_s, regions: regions.into() }
     }
 
@@ -88,11 +85,7 @@ impl Control {
     #[must_use]
     pub fn world(&self) -> World {
         let regions = self.regions.iter().map(|region| RegionWorld::clone(&region.world()));
-        World {
-            seed: self.seed,
-            repeat_every_s: self.repeat_every_s,
-            regions: regions.collect(),
-        }
+        World { seed: self.seed, repeat_every_s: self.repeat_every_s, regions: regions.collect() }
     }
 
     /// One region as it is now.

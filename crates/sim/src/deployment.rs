@@ -78,9 +78,7 @@ impl From<Form> for Deployment {
             name: full.name,
             base_ms: full.base_ms,
             reasoning: full.reasoning,
-            efforts: full
-                .efforts
-                .unwrap_or_else(|| DEFAULT_EFFORTS.map(str::to_owned).to_vec()),
+            efforts: full.efforts.unwrap_or_else(|| DEFAULT_EFFORTS.map(str::to_owned).to_vec()),
             cap_is_error: full.cap_is_error,
         }
     }

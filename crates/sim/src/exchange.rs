@@ -19,11 +19,12 @@ use crate::api::headers;
 use crate::api::route::Route;
 use crate::body::{Due, Paced, Piece, RegionBody, whole};
 use crate::deployment::Deployment;
-use crate::latency::{self, Delays, Moment};
+use crate::faults::Mode;
+use crate::latency::{self, Conditions, Delays};
 use crate::region::Region;
 use crate::throttle::Admission;
 use crate::ticket::Ticket;
-use crate::world::{Mode, RegionWorld};
+use crate::world::RegionWorld;
 
 /// One request and the world as it was when the request came.
 #[derive(Debug)]
@@ -61,14 +62,14 @@ impl Exchange {
     /// throttle.
     pub(crate) async fn admit(&mut self, deployment: Option<&Deployment>) -> Result<(), ApiError> {
         let world = self.world.clone();
-        let moment = Moment {
+        let conditions = Conditions {
             elapsed: self.elapsed,
             repeat: self.region.repeat,
             in_flight: self.others_in_flight,
             deployment,
         };
-        self.delays = latency::delays(&world, moment, &mut self.rng);
-        let failure = latency::failure(&world, moment, &mut self.rng);
+        self.delays = latency::delays(&world, conditions, &mut self.rng);
+        let failure = latency::failure(&world, conditions, &mut self.rng);
         self.until(self.delays.head).await;
         if let Some(status) = failure {
             return Err(ApiError::Scripted { status });
@@ -85,6 +86,11 @@ impl Exchange {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Waits the time to the head of an answer that no model makes.
+    pub(crate) async fn network(&self) {
+        self.until(latency::network(&self.world)).await;
     }
 
     /// Waits until so long after the arrival of the request.
@@ -118,9 +124,7 @@ impl Exchange {
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 
@@ -133,7 +137,8 @@ impl Exchange {
     ) -> Response<RegionBody> {
         let broken = self.breaking(error_event).map(|mut broken| {
             let passes = usize::try_from(self.world.mode_after).unwrap_or(usize::MAX);
-            broken.at = events.get(passes).or(events.last()).map_or(Duration::ZERO, |(at, _)| *at);
+            broken.at =
+                events.get(passes).or_else(|| events.last()).map_or(Duration::ZERO, |(at, _)| *at);
             events.truncate(passes);
             broken
         });

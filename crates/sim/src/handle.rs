@@ -13,14 +13,15 @@ use hyper::body::Incoming;
 
 use crate::api;
 use crate::api::errors::ApiError;
-use crate::api::route::{Operation, Route};
+use crate::api::operation::Operation;
+use crate::api::route::Route;
 use crate::body::{Cut, RegionBody};
 use crate::digest::Digest;
 use crate::exchange::Exchange;
+use crate::faults::Mode;
 use crate::raw;
 use crate::region::Region;
 use crate::ticket::Ticket;
-use crate::world::Mode;
 
 /// Answers a request, or cuts its connection where the mode says so.
 pub(crate) async fn handle(
@@ -44,7 +45,7 @@ pub(crate) async fn handle(
         Mode::Up | Mode::CutBody | Mode::Stall | Mode::ErrorEvent => {}
     }
     let answered = match exchange.route.operation {
-        Operation::Raw => Ok(raw::answer(&exchange, &mut head, body, &ticket).await),
+        Operation::Raw => raw::answer(&mut exchange, &mut head, body, &ticket).await,
         Operation::Realtime => api::realtime::open(&mut exchange, &mut head).await,
         _ => match collect(body, &ticket).await {
             Ok(body) => api::answer(&mut exchange, &head, body).await,

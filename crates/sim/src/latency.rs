@@ -13,47 +13,45 @@ use crate::world::RegionWorld;
 
 /// The waits of one answer, all counted from the arrival of the request but the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Delays {
+pub(crate) struct Delays {
     /// Until the response head.
-    pub head: Duration,
+    pub(crate) head: Duration,
     /// Until the first content token; never before the head.
-    pub first_token: Duration,
+    pub(crate) first_token: Duration,
     /// From one token to the next.
-    pub per_token: Duration,
+    pub(crate) per_token: Duration,
 }
 
 impl Delays {
     /// When an answer of so many tokens is complete.
-    #[must_use]
-    pub fn total(&self, tokens: u32) -> Duration {
+    pub(crate) fn total(&self, tokens: u32) -> Duration {
         self.first_token + self.per_token * tokens.saturating_sub(1)
     }
 }
 
 /// What the delays of a request depend on besides the region.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
+pub(crate) struct Conditions<'a> {
     /// Time since the world began.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// After this time the script begins again.
-    pub repeat: Option<Duration>,
+    pub(crate) repeat: Option<Duration>,
     /// Other requests that the region is answering.
-    pub in_flight: u32,
+    pub(crate) in_flight: u32,
     /// The deployment asked for, where one is.
-    pub deployment: Option<&'a Deployment>,
+    pub(crate) deployment: Option<&'a Deployment>,
 }
 
 /// The delays of one request. Takes exactly one random number.
-#[must_use]
-pub fn delays(region: &RegionWorld, moment: Moment<'_>, rng: &mut Rng) -> Delays {
-    let weather = script::weather(region, moment.repeat, moment.elapsed);
-    let base_ms = match moment.deployment.and_then(|deployment| deployment.base_ms) {
+pub(crate) fn delays(region: &RegionWorld, conditions: Conditions<'_>, rng: &mut Rng) -> Delays {
+    let weather = script::weather(region, conditions.repeat, conditions.elapsed);
+    let base_ms = match conditions.deployment.and_then(|deployment| deployment.base_ms) {
         Some(own) => own + weather.drift_ms,
         None => weather.base_ms,
     };
     let jitter_ms = region.jitter_ms * (2.0 * rng.f64() - 1.0);
-    let load_ms = region.per_in_flight_ms * f64::from(moment.in_flight);
-    let head = millis(region.network_ms);
+    let load_ms = region.per_in_flight_ms * f64::from(conditions.in_flight);
+    let head = network(region);
     Delays {
         head,
         first_token: millis((base_ms + jitter_ms + load_ms) * weather.factor).max(head),
@@ -61,10 +59,18 @@ pub fn delays(region: &RegionWorld, moment: Moment<'_>, rng: &mut Rng) -> Delays
     }
 }
 
+/// The time to the head of any answer.
+pub(crate) fn network(region: &RegionWorld) -> Duration {
+    millis(region.network_ms)
+}
+
 /// The status with which one request fails, if it does. Takes exactly one random number.
-#[must_use]
-pub fn failure(region: &RegionWorld, moment: Moment<'_>, rng: &mut Rng) -> Option<u16> {
-    let weather = script::weather(region, moment.repeat, moment.elapsed);
+pub(crate) fn failure(
+    region: &RegionWorld,
+    conditions: Conditions<'_>,
+    rng: &mut Rng,
+) -> Option<u16> {
+    let weather = script::weather(region, conditions.repeat, conditions.elapsed);
     let draw = rng.f64();
     if let Some(status) = region.status {
         return Some(status);
@@ -77,8 +83,7 @@ pub fn failure(region: &RegionWorld, moment: Moment<'_>, rng: &mut Rng) -> Optio
 
 /// The random numbers of one request: the same for the same seed, region and request number,
 /// whatever else the process does.
-#[must_use]
-pub fn rng(seed: u64, region: &str, number: u64) -> Rng {
+pub(crate) fn rng(seed: u64, region: &str, number: u64) -> Rng {
     // FNV-1a over the name: regions of one world draw different numbers, in any order of the file
     let name = region.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -87,10 +92,13 @@ pub fn rng(seed: u64, region: &str, number: u64) -> Rng {
     Rng::with_seed(outer.u64(..) ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
-/// Negative and not-a-number count as nothing; the world's checks keep it below a `Duration`'s end.
+/// Negative and not-a-number count as nothing. The bound keeps any number of tokens a `Duration`.
 fn millis(ms: f64) -> Duration {
-    Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).unwrap_or_default()
+    Duration::try_from_secs_f64(ms.clamp(0.0, WAIT_MOST_MS) / 1000.0).unwrap_or_default()
 }
+
+/// One day.
+const WAIT_MOST_MS: f64 = 86_400_000.0;
 
 /// What a request meets that a brown-out fails.
 const BROWNOUT_STATUS: u16 = 503;
@@ -98,11 +106,11 @@ const BROWNOUT_STATUS: u16 = 503;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::Failures;
     use crate::script::Brownout;
-    use crate::world::Failures;
 
-    const NOW: Moment<'static> =
-        Moment { elapsed: Duration::ZERO, repeat: None, in_flight: 0, deployment: None };
+    const NOW: Conditions<'static> =
+        Conditions { elapsed: Duration::ZERO, repeat: None, in_flight: 0, deployment: None };
 
     fn region() -> RegionWorld {
         RegionWorld { per_token_ms: 10.0, ..RegionWorld::new("eastus", "k").with_base_ms(100.0) }
@@ -144,7 +152,7 @@ mod tests {
         let mut region = RegionWorld { per_in_flight_ms: 5.0, ..region() };
         region.brownouts =
             vec![Brownout { from_s: 0.0, for_s: 10.0, factor: 3.0, failure_rate: 0.0 }];
-        let busy = Moment { in_flight: 4, ..NOW };
+        let busy = Conditions { in_flight: 4, ..NOW };
         let slow = delays(&region, busy, &mut Rng::with_seed(1));
         assert_eq!(slow.first_token, Duration::from_millis(360));
         assert_eq!(slow.per_token, Duration::from_millis(30));
@@ -161,8 +169,8 @@ mod tests {
     #[test]
     fn a_deployment_may_have_a_time_of_its_own() {
         let own = Deployment { base_ms: Some(40.0), ..Deployment::new("mini") };
-        let moment = Moment { deployment: Some(&own), ..NOW };
-        let delays = delays(&region(), moment, &mut Rng::with_seed(1));
+        let conditions = Conditions { deployment: Some(&own), ..NOW };
+        let delays = delays(&region(), conditions, &mut Rng::with_seed(1));
         assert_eq!(delays.first_token, Duration::from_millis(40));
     }
 

@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use crate::faults::Mode;
 use crate::guarded::Guarded;
 use crate::latency;
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::throttle::Windows;
-use crate::world::{Mode, RegionWorld};
+use crate::world::RegionWorld;
 
 /// What all parts of one region share.
 #[derive(Debug)]

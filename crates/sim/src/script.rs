@@ -48,20 +48,23 @@ pub struct Brownout {
 
 /// What holds for a region at one time, chance aside.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weather {
+pub(crate) struct Weather {
     /// Milliseconds to the first token: base or the latest step, with drift.
-    pub base_ms: f64,
+    pub(crate) base_ms: f64,
     /// Milliseconds that drift adds (or takes away) just now; already inside `base_ms`.
-    pub drift_ms: f64,
+    pub(crate) drift_ms: f64,
     /// How much slower than usual: the product of all brown-outs that hold.
-    pub factor: f64,
+    pub(crate) factor: f64,
     /// Share of requests that a brown-out fails.
-    pub failure_rate: f64,
+    pub(crate) failure_rate: f64,
 }
 
 /// The weather of `region`, `elapsed` after the start; `repeat` begins the script again and again.
-#[must_use]
-pub fn weather(region: &RegionWorld, repeat: Option<Duration>, elapsed: Duration) -> Weather {
+pub(crate) fn weather(
+    region: &RegionWorld,
+    repeat: Option<Duration>,
+    elapsed: Duration,
+) -> Weather {
     let now = elapsed.as_secs_f64();
     let scripted = script_time(repeat, elapsed);
     let base_ms = region
@@ -86,8 +89,7 @@ pub fn weather(region: &RegionWorld, repeat: Option<Duration>, elapsed: Duration
 }
 
 /// Seconds since the script began, or began again.
-#[must_use]
-pub fn script_time(repeat: Option<Duration>, elapsed: Duration) -> f64 {
+pub(crate) fn script_time(repeat: Option<Duration>, elapsed: Duration) -> f64 {
     match repeat {
         Some(repeat) if !repeat.is_zero() => elapsed.as_secs_f64() % repeat.as_secs_f64(),
         _ => elapsed.as_secs_f64(),
@@ -113,8 +115,10 @@ mod tests {
     #[test]
     fn the_latest_step_holds_whatever_the_order_in_the_file() {
         let mut region = RegionWorld::new("eastus", "k").with_base_ms(100.0);
-        region.steps = vec![Step { at_s: 60.0, base_ms: 300.0 }, Step { at_s: 30.0, base_ms: 200.0 }];
-        for (seconds, expected) in [(0, 100.0), (29, 100.0), (30, 200.0), (60, 300.0), (900, 300.0)] {
+        region.steps =
+            vec![Step { at_s: 60.0, base_ms: 300.0 }, Step { at_s: 30.0, base_ms: 200.0 }];
+        for (seconds, expected) in [(0, 100.0), (29, 100.0), (30, 200.0), (60, 300.0), (900, 300.0)]
+        {
             assert!(near(at(&region, seconds).base_ms, expected), "after {seconds} s");
         }
     }

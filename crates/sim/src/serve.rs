@@ -18,9 +18,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use crate::body::{Cut, RegionBody};
+use crate::faults::Mode;
 use crate::handle::handle;
 use crate::region::Region;
-use crate::world::Mode;
 
 /// Takes connections until the simulator ends.
 pub(crate) async fn accept(region: Arc<Region>, listener: TcpListener, tls: Option<TlsAcceptor>) {

@@ -18,8 +18,9 @@ use crate::control::Control;
 use crate::endpoint;
 use crate::region::{Region, Tasks};
 use crate::serve;
+use crate::soundness::WorldError;
 use crate::tls::SimTls;
-use crate::world::{World, WorldError};
+use crate::world::World;
 
 /// Simulated regions, running until their token is cancelled.
 #[derive(Debug)]
@@ -96,8 +97,7 @@ impl Sim {
                 url: format!("{scheme}://{address}"),
                 key: region.key.clone(),
             });
-            let region =
-                Arc::new(Region::new(region, (world.seed, repeat), clock, tasks.clone()));
+            let region = Arc::new(Region::new(region, (world.seed, repeat), clock, tasks.clone()));
             tasks.tracker.spawn(serve::accept(region.clone(), listener, acceptor.clone()));
             running.push(region);
         }
@@ -119,7 +119,8 @@ impl Sim {
 
     /// Serves the control endpoint on a listener of its own, until the simulator ends:
     /// `GET /world`, `GET /regions/{name}`, `PATCH /regions/{name}` (a JSON merge patch, RFC 7396,
-    /// over the region as `GET` shows it), `GET /regions/{name}/stats`. No credential: loopback only.
+    /// over the region as `GET` shows it), `GET /regions/{name}/stats`. No credential: bind it to
+    /// loopback.
     pub fn serve_control(&self, listener: TcpListener) {
         let served = endpoint::serve(self.control.clone(), listener, self.tasks.clone());
         self.tasks.tracker.spawn(served);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::world::Throttle;
+use crate::faults::Throttle;
 
 /// The current minute of each deployment that was asked for. Deployments are those of the
 /// world, so the map is as small.
@@ -62,7 +62,7 @@ const UNTHROTTLED_LIMIT: u32 = 100_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::Hint;
+    use crate::faults::Hint;
 
     const TWO: Option<Throttle> =
         Some(Throttle { per_minute: 2, hint: Hint::Both, retry_after_ms: None });

@@ -1,6 +1,7 @@
 //! A throw-away certificate authority and a server certificate for loopback.
 //!
-//! Made per simulator with `rcgen`; the key never leaves the process. Clients trust [`SimTls::ca_pem`].
+//! Made per simulator with `rcgen`; the key never leaves the process. Clients trust
+//! [`SimTls::ca_pem`].
 
 use std::sync::Arc;
 

@@ -1,16 +1,15 @@
-//! The scripted world: which regions there are and how each behaves, as plain data for YAML and JSON.
+//! The scripted world: which regions there are and how each behaves, as data for YAML and JSON.
 //!
 //! Read once by [`crate::Sim::start`]; each region then owns its [`RegionWorld`], which
 //! [`crate::Control`] changes while it runs. Nothing here computes: times come from
 //! `latency.rs` and `script.rs`. Unknown keys are errors, so a typo in a script is noticed.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::deployment::Deployment;
+use crate::faults::{Failures, Mode, Throttle};
 use crate::script::{Brownout, Drift, Step};
+use crate::soundness::WorldError;
 
 /// The whole script: a seed and the regions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,93 +83,6 @@ pub struct RegionWorld {
     pub mode_after: u32,
 }
 
-/// Random failures of a region.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Failures {
-    /// Share of the requests, 0 to 1.
-    pub rate: f64,
-    /// Their status, 400 to 599.
-    #[serde(default = "default_failure_status")]
-    pub status: u16,
-}
-
-/// 429 after so many requests in a minute.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Throttle {
-    /// Requests per minute and deployment that are let through.
-    pub per_minute: u32,
-    /// How a refusal says when to come back.
-    #[serde(default)]
-    pub hint: Hint,
-    /// What the hint says, in milliseconds; left out, the rest of the minute.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after_ms: Option<u64>,
-}
-
-/// Where a 429 carries its hint (API fact sheet sections 3 and 4.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Hint {
-    /// `retry-after-ms` and `retry-after`, as Azure does.
-    #[default]
-    Both,
-    /// `retry-after-ms` alone.
-    Millis,
-    /// `retry-after` in whole seconds.
-    Seconds,
-    /// `retry-after` as an HTTP date.
-    Date,
-    /// Only the sentence in the body.
-    Text,
-    /// Nothing at all.
-    None,
-}
-
-/// How a region treats connections and streams.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// It works.
-    #[default]
-    Up,
-    /// New connections are reset after the accept, existing ones are cut.
-    Refuse,
-    /// Requests are read and never answered.
-    Blackhole,
-    /// The connection is closed after the request, before any answer.
-    CutHead,
-    /// The connection is closed in the middle of the answer.
-    CutBody,
-    /// The answer stops in the middle and the connection stays open.
-    Stall,
-    /// A stream ends with an error event instead of its end (API fact sheet section 5.4).
-    ErrorEvent,
-}
-
-/// Why a world cannot be simulated. Always the fault of who wrote it.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum WorldError {
-    /// The text is not YAML or does not have this shape.
-    #[error("the world cannot be read: {0}")]
-    Shape(#[from] serde_yaml::Error),
-    /// Two regions share a name.
-    #[error("two regions are named `{0}`")]
-    DuplicateRegion(String),
-    /// A number is out of its range.
-    #[error("region `{region}`: `{field}` must be {expected}")]
-    OutOfRange {
-        /// The region that holds it.
-        region: String,
-        /// The key as written in the file.
-        field: &'static str,
-        /// What would be accepted.
-        expected: &'static str,
-    },
-}
-
 impl World {
     /// Reads YAML (and so JSON) and checks it.
     ///
@@ -180,24 +92,6 @@ impl World {
         let world: Self = serde_yaml::from_str(text)?;
         world.check()?;
         Ok(world)
-    }
-
-    /// Checks what the types cannot say: unique names, finite and sensible numbers.
-    ///
-    /// # Errors
-    /// The first problem found.
-    pub fn check(&self) -> Result<(), WorldError> {
-        let mut names = BTreeSet::new();
-        for region in &self.regions {
-            if !names.insert(&region.name) {
-                return Err(WorldError::DuplicateRegion(region.name.clone()));
-            }
-            region.check()?;
-            if self.repeat_every_s.is_some_and(|s| !(s.is_finite() && s > 0.0)) {
-                return Err(region.out_of_range("repeat_every_s", "more than 0 seconds"));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -252,48 +146,7 @@ impl RegionWorld {
     pub fn deployment(&self, name: &str) -> Option<&Deployment> {
         self.deployments.iter().find(|deployment| deployment.name == name)
     }
-
-    /// Checks the numbers of this region.
-    ///
-    /// # Errors
-    /// [`WorldError::OutOfRange`] with the first key that is wrong.
-    pub fn check(&self) -> Result<(), WorldError> {
-        let times = [
-            ("network_ms", self.network_ms),
-            ("base_ms", self.base_ms),
-            ("jitter_ms", self.jitter_ms),
-            ("per_token_ms", self.per_token_ms),
-            ("per_in_flight_ms", self.per_in_flight_ms),
-        ];
-        let steps = self.steps.iter().flat_map(|s| [("steps.at_s", s.at_s), ("steps.base_ms", s.base_ms)]);
-        let brownouts = self.brownouts.iter().flat_map(|b| {
-            [("brownouts.from_s", b.from_s), ("brownouts.for_s", b.for_s), ("brownouts.factor", b.factor)]
-        });
-        let drift = self.drift.iter().flat_map(|d| [("drift.amount_ms", d.amount_ms), ("drift.period_s", d.period_s)]);
-        let deployments = self.deployments.iter().filter_map(|d| Some(("deployments.base_ms", d.base_ms?)));
-        for (field, value) in times.into_iter().chain(steps).chain(brownouts).chain(drift).chain(deployments) {
-            if !(0.0..=MOST).contains(&value) {
-                return Err(self.out_of_range(field, "from 0 to 100000000"));
-            }
-        }
-        let rates = self.failures.iter().map(|f| f.rate).chain(self.brownouts.iter().map(|b| b.failure_rate));
-        if rates.into_iter().any(|rate| !(0.0..=1.0).contains(&rate)) {
-            return Err(self.out_of_range("failure rate", "from 0 to 1"));
-        }
-        let statuses = self.failures.iter().map(|f| f.status).chain(self.status);
-        if statuses.into_iter().any(|status| !(400..=599).contains(&status)) {
-            return Err(self.out_of_range("status", "from 400 to 599"));
-        }
-        Ok(())
-    }
-
-    fn out_of_range(&self, field: &'static str, expected: &'static str) -> WorldError {
-        WorldError::OutOfRange { region: self.name.clone(), field, expected }
-    }
 }
-
-/// The largest time or factor; keeps every sum of them a valid `Duration`.
-const MOST: f64 = 1e8;
 
 fn default_tokens() -> u32 {
     10
@@ -303,6 +156,36 @@ fn default_mode_after() -> u32 {
     3
 }
 
-fn default_failure_status() -> u16 {
-    503
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "
+seed: 7
+regions:
+  - name: eastus
+    display: East US
+    key: k1
+    deployments: [gpt-4o, {name: o4, reasoning: true, base_ms: 900}]
+    base_ms: 120
+    steps: [{at_s: 60, base_ms: 400}]
+    brownouts: [{from_s: 90, for_s: 10, factor: 5}]
+    failures: {rate: 0.1}
+    throttle: {per_minute: 60, hint: seconds}
+    mode: cut_body
+";
+
+    #[test]
+    fn a_world_is_read_and_written_back() {
+        let world = World::from_yaml(SMALL).unwrap();
+        let region = &world.regions[0];
+        assert_eq!(region.deployment("gpt-4o").unwrap().model, "gpt-4o-sim");
+        assert!(region.deployment("o4").unwrap().reasoning);
+        assert_eq!((region.mode, region.mode_after), (Mode::CutBody, 3));
+        assert_eq!(region.failures.unwrap().status, 503);
+        let yaml = serde_yaml::to_string(&world).unwrap();
+        assert_eq!(World::from_yaml(&yaml).unwrap(), world);
+        let json = serde_json::to_string(&world).unwrap();
+        assert_eq!(World::from_yaml(&json).unwrap(), world);
+    }
 }

@@ -1,0 +1,54 @@
+//! What a request may ask of a region, and its label in the counters.
+//!
+//! Read from the target by `route.rs`; the API and `handle.rs` dispatch on it.
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    ChatCompletions,
+    Completions,
+    Responses,
+    Embeddings,
+    Files,
+    Models,
+    AudioTranscriptions,
+    AudioTranslations,
+    Realtime,
+    /// The front end's status path; needs no key.
+    Status,
+    /// The routes below `/sim/`; need no key.
+    Raw,
+    Other,
+}
+
+impl Operation {
+    /// The label in [`crate::Stats::operations`].
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
+            Self::Files => "files",
+            Self::Models => "models",
+            Self::AudioTranscriptions => "audio_transcriptions",
+            Self::AudioTranslations => "audio_translations",
+            Self::Realtime => "realtime",
+            Self::Status => "status",
+            Self::Raw => "raw",
+            Self::Other => "other",
+        }
+    }
+
+    /// The routes that the Azure SDKs put below `/deployments/{d}` (API fact sheet section 1.2).
+    pub(crate) fn takes_deployment(self) -> bool {
+        matches!(
+            self,
+            Self::ChatCompletions
+                | Self::Completions
+                | Self::Embeddings
+                | Self::AudioTranscriptions
+                | Self::AudioTranslations
+        )
+    }
+}
