@@ -10,10 +10,11 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Which crates of ours each crate may depend on, for the product, its build and its tests alike.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("nearway-admin", &["nearway-route", "nearway-telemetry"]),
     ("nearway-route", &[]),
     ("nearway-wire", &[]),
+    ("nearway-sim", &["nearway-wire"]),
     ("nearway-telemetry", &[]),
     ("nearway-config", &["nearway-route", "nearway-wire"]),
     ("nearway-upstream", &["nearway-wire", "nearway-telemetry"]),
@@ -21,8 +22,8 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("nearway-proxy", &["nearway-route", "nearway-wire", "nearway-upstream", "nearway-telemetry"]),
 ];
 
-/// The end-to-end tests put everything together.
-const ASSEMBLERS: [&str; 1] = ["nearway-tests"];
+/// The binary and the end-to-end tests put everything together.
+const ASSEMBLERS: [&str; 2] = ["nearway", "nearway-tests"];
 
 /// No socket, no runtime, no TLS: these are numbers, bytes and text.
 const PURE: [&str; 4] = ["nearway-route", "nearway-wire", "nearway-telemetry", "nearway-config"];

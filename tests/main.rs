@@ -1,6 +1,19 @@
-//! Tests of the workspace as a whole: one module per subject, all in one binary so that they link once.
+//! The product as a whole, and the workspace: one module per subject, all in one binary so that they
+//! link once.
 //!
 //! Each module is declared under `cfg(test)`, which is what lets its helpers panic.
 
 #[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod follow;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+#[path = "../crates/proxy/tests/wire/raw.rs"]
+#[expect(dead_code, reason = "the tests of the proxy use the rest of it")]
+mod raw;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod seen_from_outside;

@@ -34,5 +34,6 @@ pub(crate) fn ready(status: &Status, table: &Table, now: Moment) -> Result<(), N
         return Err(NotReady::FirstRound);
     }
     let mut entries = table.rankings().flat_map(|ranking| &ranking.order);
-    if entries.any(|entry| entry.state != State::Down) { Ok(()) } else { Err(NotReady::AllDown) }
+    let is_up = |entry: &nearway_route::Entry| matches!(entry.state, State::Fresh | State::Stale);
+    if entries.any(is_up) { Ok(()) } else { Err(NotReady::AllDown) }
 }

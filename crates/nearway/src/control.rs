@@ -142,6 +142,8 @@ pub async fn run(
     }
 
     let ended = tokio::select! {
+        // an idle worker may have obeyed before this task is polled
+        biased;
         () = shutdown.cancelled() => Ok(()),
         () = workers.one_ended() => Err(WorkerError::Ended.into()),
     };

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         // `nearway probe | head` is no failure
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&format!("{error:#}"));
+            output::complain(&output::explain(&error));
             ExitCode::FAILURE
         }
     }

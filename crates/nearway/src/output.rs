@@ -21,6 +21,18 @@ pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// An error and its causes in one line; a cause that its effect has quoted is not said again.
+#[must_use]
+pub fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| {
+        match (said.is_empty(), said.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => said,
+            (false, false) => format!("{said}: {cause}"),
+        }
+    })
+}
+
 /// Prints to stderr; if even that is closed, nobody is left to tell.
 pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", text.trim_end());
@@ -39,6 +51,15 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 mod tests {
     use super::*;
     use anyhow::Context as _;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = io::Error::other("no space");
+        let quoting = anyhow::anyhow!("cannot write: {cause}").context("a.json");
+        assert_eq!(explain(&quoting), "a.json: cannot write: no space");
+        let wrapping = anyhow::Error::new(cause).context("cannot write");
+        assert_eq!(explain(&wrapping.context("no space left")), "no space left: cannot write");
+    }
 
     #[test]
     fn only_a_broken_pipe_is_forgiven_however_deep() {

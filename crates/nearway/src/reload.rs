@@ -119,7 +119,11 @@ pub(crate) fn change(at_start: &Config, in_force: &Config, new: Config) -> Chang
     if new == *in_force {
         return Change::Nothing;
     }
-    let needs_restart = nearway_config::diff(at_start, &new).needs_restart;
+    let mut needs_restart = nearway_config::diff(at_start, &new).needs_restart;
+    // the workers were started with it
+    if new.timeouts.drain != at_start.timeouts.drain {
+        needs_restart.push("timeouts.drain");
+    }
     Change::Apply { config: Box::new(new), needs_restart }
 }
 
@@ -169,12 +173,12 @@ mod tests {
     #[test]
     fn what_needs_a_restart_is_compared_with_the_start() {
         let start = config("workers: 1");
-        let edited = config("workers: 2");
+        let edited = config("workers: 2\ntimeouts: {drain: 1s}");
         let Change::Apply { config: in_force, needs_restart } = change(&start, &start, edited)
         else {
             panic!("a change")
         };
-        assert_eq!(needs_restart, ["workers"]);
+        assert_eq!(needs_restart, ["workers", "timeouts.drain"]);
         let Change::Apply { needs_restart, .. } = change(&start, &in_force, start.clone()) else {
             panic!("a change")
         };

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use nearway_config::Config;
+use nearway_sim::SimRegion;
 use nearway_telemetry::{Build, Metrics};
 use nearway_upstream::Clock;
 use tokio::sync::oneshot;
@@ -33,7 +34,7 @@ pub(super) fn run(&Demo { port, seconds }: &Demo) -> anyhow::Result<()> {
         let signals = Signals::install().context("signals cannot be handled")?;
         let clock = Clock::start();
         let regions = Running::start(story::world(), 0, false).await?;
-        let config = config(port, &regions)?;
+        let config = config(port, regions.regions())?;
         let listeners =
             Listeners::bind(config.listen.address, config.admin.address, super::workers(&config))
                 .context("choose another port with --port")?;
@@ -56,7 +57,7 @@ pub(super) fn run(&Demo { port, seconds }: &Demo) -> anyhow::Result<()> {
 
 /// The configuration that a person would write for these regions, with a faster pace: the world
 /// changes every few seconds.
-fn config(port: u16, regions: &Running) -> anyhow::Result<Config> {
+fn config(port: u16, regions: &[SimRegion]) -> anyhow::Result<Config> {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let admin_port = if port == 0 { 0 } else { port.checked_add(1).unwrap_or(0) };
     let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, admin_port));
@@ -70,7 +71,7 @@ fn config(port: u16, regions: &Running) -> anyhow::Result<Config> {
          regions:\n",
         deployment = story::DEPLOYMENT,
     );
-    for region in regions.regions() {
+    for region in regions {
         // names, URLs and keys of the demo are plain
         let _ = writeln!(
             text,
@@ -156,3 +157,27 @@ impl nearway_config::Secrets for NoFiles {
 const REDRAW: Duration = Duration::from_millis(500);
 /// Cursor to the top left, and everything below it gone: ANSI, no library needed.
 const CLEAR: &str = "\x1b[H\x1b[2J";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regions() -> Vec<SimRegion> {
+        let region = |region: nearway_sim::RegionWorld| SimRegion {
+            url: "http://127.0.0.1:40001".into(),
+            name: region.name,
+            key: region.key,
+        };
+        story::world().regions.into_iter().map(region).collect()
+    }
+
+    #[test]
+    fn the_configuration_loads_whatever_the_port() {
+        for (port, admin) in [(8080, 8081), (0, 0), (65_535, 0)] {
+            let config = config(port, &regions()).unwrap();
+            assert_eq!((config.listen.address.port(), config.admin.address.port()), (port, admin));
+            assert_eq!(config.regions.len(), 3);
+            assert_eq!(config.probe.deployments, [story::DEPLOYMENT]);
+        }
+    }
+}

@@ -2,10 +2,9 @@
 //!
 //! The simulator itself binds nothing. What it is asked to do is in the world that is given.
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use nearway_sim::{Sim, SimRegion, SimTls, World};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -63,11 +62,9 @@ async fn bind(first: u16, place: usize) -> anyhow::Result<TcpListener> {
         format!("--port {first}: the regions need more ports than there are above it")
     })?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(address).await.map_err(|error| {
-        let free = if error.kind() == io::ErrorKind::AddrInUse { " (it is in use)" } else { "" };
-        anyhow::Error::new(error)
-            .context(format!("{address}{free}: choose another --port, or 0 for any"))
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| anyhow!("{address}: {error}; choose another --port, or 0 for any"))
 }
 
 /// The port of the region at `place`; `None` beyond the last port.

@@ -1,6 +1,7 @@
 //! Health, readiness, metrics and the table, as an operator sees them.
 
-use crate::harness::{Proxy, RawRegion, config, eventually, refused, region};
+use crate::harness::{Proxy, config, region};
+use crate::raw::{RawRegion, eventually, refused};
 
 const ASK: &str = "POST /openai/deployments/gpt-4o/chat/completions HTTP/1.1\r\nhost: a\r\n\
                    content-length: 2\r\n\r\n{}";
@@ -12,20 +13,17 @@ fn ready_once_measured_and_one_region_is_up() {
     let proxy = Proxy::start(&config(&regions, ""));
     assert_eq!(proxy.admin("/healthz").status(), 200);
     eventually("ready", || proxy.admin("/readyz").status() == 200);
-    let table: serde_json::Value =
-        serde_json::from_slice(&proxy.admin("/api/regions").body).unwrap();
-    let text = table.to_string();
-    assert!(
-        text.contains("\"up\"") && text.contains("\"gone\"") && text.contains("\"down\""),
-        "{text}"
-    );
+    let order = &proxy.table()["deployments"][0]["order"];
+    assert_eq!((&order[0]["region"], &order[0]["state"]), (&"up".into(), &"fresh".into()));
+    assert_eq!((&order[1]["region"], &order[1]["state"]), (&"gone".into(), &"down".into()));
+    assert_eq!(order[1]["last_error"]["reason"], "connect");
 }
 
 #[test]
 fn not_ready_while_every_region_is_down() {
     let proxy = Proxy::start(&config(&[region("gone", &refused(), "")], ""));
-    let measured = || proxy.admin("/api/regions").text().contains("\"down\"");
-    eventually("the region is known to be down", measured);
+    let down = || proxy.table()["deployments"][0]["order"][0]["state"] == "down";
+    eventually("the region is known to be down", down);
     assert_eq!(proxy.admin("/readyz").status(), 503);
     assert_eq!(proxy.admin("/healthz").status(), 200);
 }
@@ -33,7 +31,7 @@ fn not_ready_while_every_region_is_down() {
 #[test]
 fn a_request_shows_in_the_metrics_and_no_key_does() {
     let raw = RawRegion::named("good");
-    let only = region("only", &raw.url(), "api_key: very-secret");
+    let only = region("only", &raw.url(), ", api_key: very-secret");
     let proxy = Proxy::start(&config(&[only], ""));
     assert_eq!(proxy.ask(ASK).status(), 200);
     let counted = "nearway_requests_total{region=\"only\",deployment=\"other\",outcome=\"ok\"} 1";

@@ -1,0 +1,160 @@
+//! The whole product on ports of the system's choice: `nearway::run`, as the binary runs it.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use nearway::{Hooks, Listeners, Reload};
+use nearway_sim::{Control, RegionWorld, Sim, World};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::raw::{Client, Response};
+
+/// A region of a configuration: name, URL and further lines.
+pub(crate) fn region(name: &str, url: &str, more: &str) -> String {
+    format!("  - {{name: {name}, url: '{url}'{more}}}\n")
+}
+
+/// A configuration of these regions that probes reachability once a second.
+pub(crate) fn config(regions: &[String], more: &str) -> String {
+    format!(
+        "listen: {{address: '127.0.0.1:0'}}\nadmin: {{address: '127.0.0.1:0'}}\nworkers: 2\n\
+         log: {{requests: false}}\nregions:\n{}{more}\n",
+        regions.concat()
+    )
+}
+
+/// A running proxy; stops and is awaited when dropped.
+pub(crate) struct Proxy {
+    listen: SocketAddr,
+    admin: SocketAddr,
+    shutdown: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Proxy {
+    /// Starts one and returns once it serves.
+    pub(crate) fn start(yaml: &str) -> Self {
+        Self::start_with(yaml, None)
+    }
+
+    /// The same, following changes of what `reload` names.
+    pub(crate) fn start_with(yaml: &str, reload: Option<Reload>) -> Self {
+        let config = nearway_config::load(yaml.as_bytes(), &|_: &str| None, &NoFiles)
+            .unwrap_or_else(|problems| panic!("{problems}\n{yaml}"));
+        let workers = NonZeroUsize::new(config.workers.unwrap()).unwrap();
+        let (clients, admin) = (config.listen.address, config.admin.address);
+        let listeners = Listeners::bind(clients, admin, workers).unwrap();
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        let (serving, served) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+            let hooks = Hooks { reload, serving: Some(serving) };
+            runtime.unwrap().block_on(nearway::run(config, listeners, hooks, stop)).unwrap();
+        });
+        let serving = served.blocking_recv().expect("the proxy starts");
+        Self { listen: serving.listen, admin: serving.admin, shutdown, thread: Some(thread) }
+    }
+
+    /// A client connection.
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.listen)
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) fn ask(&self, request: &str) -> Response {
+        let mut client = self.client();
+        client.send(request);
+        client.response()
+    }
+
+    /// An admin page.
+    pub(crate) fn admin(&self, path: &str) -> Response {
+        let mut client = Client::connect(self.admin);
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n"));
+        client.response()
+    }
+
+    /// `/api/regions`.
+    pub(crate) fn table(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.admin("/api/regions").body).unwrap()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            assert!(std::thread::panicking(), "the proxy panicked");
+        }
+    }
+}
+
+/// Simulated regions on a runtime of their own; end when dropped.
+pub(crate) struct Regions {
+    pub(crate) control: Control,
+    /// Name, URL, key.
+    pub(crate) list: Vec<(String, String, String)>,
+    cancel: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Regions {
+    /// One region each, with this time to the first token, in milliseconds.
+    pub(crate) fn start(regions: &[(&str, f64)]) -> Self {
+        let worlds = regions.iter().map(|(name, base_ms)| {
+            RegionWorld::new(name, "sim-key").with_deployments(&["gpt-4o"]).with_base_ms(*base_ms)
+        });
+        let world = World { regions: worlds.collect(), ..World::default() };
+        let cancel = CancellationToken::new();
+        let stop = cancel.clone();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let mut listeners = Vec::new();
+                for _ in &world.regions {
+                    listeners.push(tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap());
+                }
+                let sim = Sim::start(world, listeners, None, stop.clone()).unwrap();
+                let regions = sim.regions().iter();
+                let list: Vec<_> = regions
+                    .map(|region| (region.name.clone(), region.url.clone(), region.key.clone()))
+                    .collect();
+                tell.send((sim.control(), list)).unwrap();
+                stop.cancelled().await;
+            });
+        });
+        let (control, list) = told.recv().unwrap();
+        Self { control, list, cancel, thread: Some(thread) }
+    }
+
+    /// As regions of a configuration.
+    pub(crate) fn configured(&self) -> Vec<String> {
+        let regions = self.list.iter();
+        regions.map(|(name, url, key)| region(name, url, &format!(", api_key: {key}"))).collect()
+    }
+}
+
+impl Drop for Regions {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+/// A disk without files.
+struct NoFiles;
+
+impl nearway_config::Secrets for NoFiles {
+    fn read(&self, path: &Path) -> Result<String, String> {
+        Err(format!("{}: no such file", path.display()))
+    }
+}
