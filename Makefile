@@ -1,7 +1,7 @@
 # Every command of the project. CI calls these targets and nothing else.
 #
-# Needed beforehand: a Rust toolchain with a C compiler, make. `make test` fetches the rest:
-# cargo-deny with cargo.
+# Needed beforehand: a Rust toolchain, Python 3.11, Node 20, make. `make test` fetches the rest:
+# cargo-deny with cargo, the SDKs with pip and npm, curl and Prometheus with apt-get.
 
 SHELL       := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,21 +10,30 @@ SHELL       := bash
 .ONESHELL:
 
 CARGO       ?= cargo
+PYTHON      ?= python3
+SUDO        := $(if $(filter 0,$(shell id -u)),,sudo)
 FUZZ_TIME   ?= 60
 
-# Tools that only the tests need live here.
+# Tools that only the tests need live here and in .venv: nothing is installed as a service.
 TOOLS       := target/tools
 VERSION_deny := 0.20.2
 VERSION_fuzz := 0.13.2
+PROMETHEUS  := $(shell command -v prometheus || echo $(CURDIR)/$(TOOLS)/usr/bin/prometheus)
 
 .PHONY: help
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
+## Using it
+
+.PHONY: run
+run: ## the demo, without keys or network; with CONFIG=file the proxy itself
+	$(CARGO) run --locked --release -p nearway -- $(if $(CONFIG),serve --config $(CONFIG),demo)
+
 ## Checking it
 
 .PHONY: test
-test: lint doc deny unit ## everything that CI runs, and all that it needs
+test: lint doc deny unit sdk ## everything that CI runs, and all that it needs
 
 .PHONY: check
 check: test ## the same as test
@@ -55,6 +64,10 @@ advisories: $(TOOLS)/bin/cargo-deny ## known vulnerabilities (clones the RustSec
 unit: ## the Rust tests: unit, property, sockets, end to end
 	$(CARGO) test --locked --workspace
 
+.PHONY: sdk
+sdk: build deps .venv/.done tests/sdk/node_modules/.package-lock.json ## real clients: Python, Node, curl, WebSocket, Prometheus
+	PROMETHEUS=$(PROMETHEUS) .venv/bin/pytest tests/sdk
+
 .PHONY: test-slow
 test-slow: ## the Rust tests again, optimised and with 20 times the random cases
 	PROPTEST_CASES=5120 $(CARGO) test --locked --workspace --release
@@ -71,12 +84,43 @@ fuzz-smoke: $(TOOLS)/bin/cargo-fuzz ## each fuzz target for FUZZ_TIME seconds
 
 .PHONY: bench
 bench: ## the benchmarks
-	$(CARGO) bench --locked --workspace --benches
+	$(CARGO) bench --locked -p nearway-wire --bench scan
 
 ## What the others need
+
+.PHONY: build
+build: ## the debug binary, as the SDK tests use it
+	$(CARGO) build --locked -p nearway
+
+.PHONY: deps
+deps: $(if $(shell command -v curl),,curl) $(PROMETHEUS)
+
+.PHONY: curl
+curl:
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install --yes --no-install-recommends curl
+
+# Unpacked, not installed: Debian's package would start a service.
+$(CURDIR)/$(TOOLS)/usr/bin/prometheus:
+	apt-cache show prometheus >/dev/null 2>&1 || $(SUDO) apt-get update
+	rm -rf $(TOOLS)/deb
+	mkdir -p $(TOOLS)/deb
+	(cd $(TOOLS)/deb; apt-get download prometheus)
+	dpkg-deb --extract $(TOOLS)/deb/prometheus_*.deb $(TOOLS)
+	$@ --version
 
 # Unoptimised, they are built three times as fast, and still answer in a second.
 $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-fuzz: $(TOOLS)/bin/cargo-%:
 	export CARGO_PROFILE_DEV_DEBUG=0
 	$(CARGO) install --debug --locked --root $(TOOLS) --target-dir $(TOOLS)/build cargo-$*@$(VERSION_$*)
 	rm -rf $(TOOLS)/build
+
+.venv/.done: tests/sdk/requirements.txt
+	$(PYTHON) -c 'import ensurepip' || { $(SUDO) apt-get update; $(SUDO) apt-get install --yes python3-venv; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --requirement $<
+	touch $@
+
+tests/sdk/node_modules/.package-lock.json: tests/sdk/package.json tests/sdk/package-lock.json
+	cd tests/sdk
+	npm ci --no-audit --no-fund

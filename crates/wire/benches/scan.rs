@@ -1,0 +1,31 @@
+//! What runs on every request: reading the target, finding the deployment, the first content token.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use nearway_wire::endpoint::{self, Operation};
+use nearway_wire::first_token::FirstToken;
+use nearway_wire::model::{BodyKind, ModelScan};
+use std::hint::black_box;
+
+const TARGET: &str = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21";
+const CHUNK: &str = "data: {\"id\":\"\",\"choices\":[],\"prompt_filter_results\":[]}\n\n\
+                     data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n";
+
+fn scan(criterion: &mut Criterion) {
+    criterion.bench_function("endpoint", |b| b.iter(|| endpoint::read(black_box(TARGET)).is_ok()));
+    criterion.bench_function("first_token", |b| {
+        b.iter(|| FirstToken::new(Operation::ChatCompletions).feed(black_box(CHUNK.as_bytes())));
+    });
+    let body = format!(
+        "{{\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}],\"model\":\"gpt-4o\"}}",
+        "lorem ipsum ".repeat(1000)
+    );
+    let mut group = criterion.benchmark_group("model_scan");
+    group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap_or_default()));
+    group.bench_function("json", |b| {
+        b.iter(|| ModelScan::new(BodyKind::Json).feed(black_box(body.as_bytes())));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, scan);
+criterion_main!(benches);

@@ -1,0 +1,71 @@
+"""The product's promise, measured: when another region becomes the fastest, traffic goes there
+within two probe intervals, and the operator can read why."""
+
+import time
+
+import httpx
+import pytest
+
+import harness
+
+INTERVAL_SECONDS = 1.0
+# a probe takes as long as its region does, and this machine may be busy
+SLACK_SECONDS = 1.0
+
+BODY = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 1}
+
+
+@pytest.fixture
+def own_world(tmp_path):
+    folder = tmp_path / "sim"
+    folder.mkdir()
+    with harness.simulated(folder) as world:
+        for name, milliseconds in (("eastus", 40), ("westus", 120), ("westeurope", 240)):
+            settle_at(world, name, milliseconds)
+        yield world
+
+
+def test_traffic_follows_the_fastest_region(own_world, tmp_path):
+    config = harness.configuration(
+        own_world,
+        probe={
+            "deployments": ["gpt-4o"],
+            "interval": f"{INTERVAL_SECONDS:g}s",
+            "jitter": 0,
+            "samples": 1,
+        },
+        routing={"window": "2s", "switch": {"percent": 10, "at_least": "5ms", "hold": "0s"}},
+    )
+    with harness.served(config, tmp_path) as proxy, httpx.Client() as client:
+        assert region_that_serves(client, proxy) == "eastus"
+        before = proxy.ranking("gpt-4o")
+        assert [entry["region"] for entry in before["order"]] == ["eastus", "westus", "westeurope"]
+
+        settle_at(own_world, "eastus", 400)
+        changed = time.monotonic()
+        harness.eventually(
+            lambda: region_that_serves(client, proxy) == "westus",
+            2 * INTERVAL_SECONDS + SLACK_SECONDS,
+            "traffic at the region that is the fastest now",
+        )
+        print(f"followed after {time.monotonic() - changed:.2f} s: {proxy.ranking('gpt-4o')['why']}")
+
+        after = proxy.ranking("gpt-4o")
+        assert after["order"][0]["region"] == "westus"
+        assert after["leader"] == "westus" and after["measured"] == "first_token"
+        assert after["verdict"] in ("better", "best"), after["why"]
+        assert after["why"]
+        scores = {entry["region"]: entry["score_ms"] for entry in after["order"]}
+        assert scores["westus"] < min(scores["eastus"], scores["westeurope"])
+
+
+def settle_at(world, region, milliseconds):
+    """A region that takes this long to its first token, every time."""
+    world.change(region, base_ms=milliseconds, jitter_ms=0)
+
+
+def region_that_serves(client, proxy):
+    url = f"{proxy.url}/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"
+    answer = client.post(url, json=BODY)
+    assert answer.status_code == 200, answer.text
+    return answer.headers["x-nearway-region"]
