@@ -129,11 +129,12 @@ async fn ask<T: Transport>(
         freshened: false,
     };
     loop {
-        let outcome = match limits(&settings.timeouts, settle.elapsed()) {
+        let asked = settle.elapsed();
+        let outcome = match limits(&settings.timeouts, asked) {
             Some(limits) => original.attempt(&context.transport, target, limits).await,
             None => Err(Fault::unsent(FaultKind::TotalTimeout, "no time left")),
         };
-        settle.attempted();
+        settle.waited(settle.elapsed().saturating_sub(asked));
         let (reply, fault) = match outcome {
             Err(fault) => (None, fault),
             Ok(reply) => match Fault::from_status(reply.response.status()) {

@@ -107,7 +107,7 @@ impl Settle {
 
     /// The client's body took this long to be read, and is this long as far as its head tells.
     pub(crate) fn body_read(&mut self, took: Duration, length: Option<u64>) {
-        self.waited += took;
+        self.waited(took);
         self.bytes_in = length.unwrap_or_default();
     }
 
@@ -124,11 +124,9 @@ impl Settle {
         });
     }
 
-    /// The region has answered, or the attempt has failed.
-    pub(crate) fn attempted(&mut self) {
-        if let Some(attempt) = &self.current {
-            self.waited += self.shared.clock.now().saturating_sub(attempt.sent);
-        }
+    /// A region was at work for so long: it has answered, or the attempt has failed.
+    pub(crate) fn waited(&mut self, took: Duration) {
+        self.waited += took;
     }
 
     /// Marks whom the fault belongs to: a cool-down that acts on the next request of every worker,
