@@ -1,6 +1,8 @@
 //! What a reload changes, for the log, and which changes a running process cannot follow.
 
-use crate::model::Config;
+use std::collections::HashMap;
+
+use crate::model::{Config, Region};
 
 /// The difference between two configurations.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,16 +33,18 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
             diff.needs_restart.push(key);
         }
     }
+    let mut former: HashMap<&str, &Region> =
+        old.regions.iter().map(|region| (region.name.as_str(), region)).collect();
     for region in &new.regions {
-        let list = match old.regions.iter().find(|former| former.name == region.name) {
+        let list = match former.remove(region.name.as_str()) {
             None => &mut diff.added,
             Some(former) if former == region => &mut diff.unchanged,
             Some(_) => &mut diff.changed,
         };
         list.push(region.name.clone());
     }
-    let gone = |name: &str| new.regions.iter().all(|kept| kept.name != name);
-    let former = old.regions.iter().map(|region| &region.name);
-    diff.removed.extend(former.filter(|name| gone(name)).cloned());
+    // what is left was not found again
+    let gone = old.regions.iter().filter(|region| former.contains_key(region.name.as_str()));
+    diff.removed.extend(gone.map(|region| region.name.clone()));
     diff
 }

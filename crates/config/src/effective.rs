@@ -56,8 +56,9 @@ fn write_region(out: &mut String, region: &Region) -> std::fmt::Result {
     writeln!(out, "    auth_header: {}", region.auth_header.shown())?;
     if !region.deployments.is_empty() {
         let named = region.deployments.iter();
-        let named: Vec<_> =
-            named.map(|(name, theirs)| format!("{}: {}", quoted(name), quoted(theirs))).collect();
+        let named: Vec<_> = named
+            .map(|(name, theirs)| format!("{}: {}", quoted_key(name), quoted(theirs)))
+            .collect();
         writeln!(out, "    deployments: {{{}}}", named.join(", "))?;
     }
     if let Some(zone) = &region.zone {
@@ -100,7 +101,24 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "  requests: {}", config.log.requests)
 }
 
-/// As a double-quoted scalar. A `$` is doubled: it is no variable any more.
+/// A value as a double-quoted scalar. A `$` is doubled: it is no variable any more.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text.replace('$', "$$")).to_string()
+    quoted_key(&text.replace('$', "$$"))
+}
+
+/// A key as a double-quoted scalar; nothing is replaced in keys, so a `$` is itself.
+fn quoted_key(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    let mut yaml = String::with_capacity(json.len());
+    for char in json.chars() {
+        // JSON leaves these as they are; YAML folds them into lines or refuses them
+        let folds = matches!(char, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+        if folds || char.is_control() {
+            // writing into a string cannot fail
+            let _ = write!(yaml, "\\u{:04x}", u32::from(char));
+        } else {
+            yaml.push(char);
+        }
+    }
+    yaml
 }

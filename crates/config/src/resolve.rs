@@ -4,7 +4,8 @@
 
 mod regions;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::defaults;
@@ -22,17 +23,18 @@ use crate::text::Text;
 /// The configuration that the file asks for.
 pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
     let regions = regions::regions(raw.regions, source);
-    let probe = probe(raw.probe.unwrap_or_default(), source, &regions);
-    let listen = raw.listen.unwrap_or_default();
-    let admin = raw.admin.unwrap_or_default();
-    apart(&listen, &admin, source);
+    let raw_probe = raw.probe.unwrap_or_default();
+    let raw_interval = raw_probe.interval;
+    let probe = probe(raw_probe, source, &regions);
+    let (listen, admin) =
+        listeners(&raw.listen.unwrap_or_default(), &raw.admin.unwrap_or_default(), source);
     Config {
-        listen: Listen { address: source.scalar(listen.address).unwrap_or(defaults::LISTEN) },
-        admin: Admin { address: source.scalar(admin.address).unwrap_or(defaults::ADMIN) },
+        listen,
+        admin,
         workers: source
             .open(raw.workers, &defaults::WORKERS)
             .and_then(|workers| usize::try_from(workers).ok()),
-        routing: routing(raw.routing.unwrap_or_default(), source, probe.interval),
+        routing: routing(raw.routing.unwrap_or_default(), source, raw_interval, probe.interval),
         regions,
         probe,
         failover: failover(&raw.failover.unwrap_or_default(), source),
@@ -43,30 +45,48 @@ pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
     }
 }
 
-/// The two listeners never share a port, unless the system chooses both.
-fn apart(listen: &RawListen, admin: &RawAdmin, source: &Source<'_>) {
-    let Some(node) = admin.address.and_then(|text| text.node) else { return };
-    if !source.report.is_fine(node) {
-        return;
+/// The two listeners, which never share a port unless the system chooses both.
+fn listeners(raw: &RawListen, raw_admin: &RawAdmin, source: &Source<'_>) -> (Listen, Admin) {
+    let clients = source.scalar(raw.address).unwrap_or(defaults::LISTEN);
+    let operators = source.scalar(raw_admin.address).unwrap_or(defaults::ADMIN);
+    if collide(clients, operators)
+        && source.is_fine(raw.address)
+        && source.is_fine(raw_admin.address)
+    {
+        let admin_is_written = raw_admin.address.is_some();
+        if admin_is_written {
+            let message = "clients connect there (listen.address): write another port";
+            source.wrong(raw_admin.address, message);
+        } else {
+            let message = "operators connect there (admin.address): write another port";
+            source.wrong(raw.address, message);
+        }
     }
-    let quiet =
-        |text: Option<Text<std::net::SocketAddr>>, default| source.scalar(text).unwrap_or(default);
-    let clients = quiet(listen.address, defaults::LISTEN);
-    let operators = quiet(admin.address, defaults::ADMIN);
-    if clients == operators && clients.port() != 0 {
-        source.report.wrong(node, "clients connect there (listen.address): write another port");
-    }
+    (Listen { address: clients }, Admin { address: operators })
+}
+
+/// Whether one address takes in the other, so that the second listener could not be opened.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    // `[::]` takes IPv4 connections too
+    let takes = |all: SocketAddr, part: SocketAddr| {
+        all.ip().is_unspecified() && (all.is_ipv6() || part.is_ipv4())
+    };
+    let same_ip = one.ip() == other.ip() || takes(one, other) || takes(other, one);
+    same_ip && one.port() == other.port() && one.port() != 0
 }
 
 fn probe(raw: RawProbe, source: &Source<'_>, regions: &[Region]) -> Probe {
+    let any_is_served = regions.is_empty() || regions.iter().any(|r| r.deployments.is_empty());
+    let served: HashSet<&String> = regions.iter().flat_map(|r| r.deployments.keys()).collect();
     let mut deployments: Vec<String> = Vec::new();
+    let mut names = BTreeSet::new();
     for text in raw.deployments.unwrap_or_default() {
-        let (Some(node), Some(name)) = (text.node, source.scalar(Some(text))) else { continue };
-        if deployments.contains(&name) {
-            source.report.wrong(node, "named twice: leave this one out");
-        } else if !regions.is_empty() && regions.iter().all(|r| r.deployment(&name).is_none()) {
+        let Some(name) = source.scalar(Some(text)) else { continue };
+        if !first_time(&mut names, &name) {
+            source.wrong(Some(text), "named twice: leave this one out");
+        } else if !any_is_served && !served.contains(&name) {
             let message = "no region serves it: add it to a region's deployments, or leave it out";
-            source.report.wrong(node, message);
+            source.wrong(Some(text), message);
         } else {
             deployments.push(name);
         }
@@ -86,18 +106,24 @@ fn probe(raw: RawProbe, source: &Source<'_>, regions: &[Region]) -> Probe {
     }
 }
 
-fn routing(raw: RawRouting, source: &Source<'_>, interval: Duration) -> Routing {
+fn routing(
+    raw: RawRouting,
+    source: &Source<'_>,
+    raw_interval: Option<Text<Duration>>,
+    interval: Duration,
+) -> Routing {
     let switch = raw.switch.unwrap_or_default();
     let window = source.quantity(raw.window, &defaults::WINDOW);
-    if window < interval {
-        let message = "shorter than probe.interval: no sample would count for a part of the time";
-        match raw.window.and_then(|text| text.node) {
-            Some(node) => source.report.wrong(node, message),
-            None => source.report.missing(
-                crate::tree::NodeId::ROOT,
-                "routing.window",
-                "write a window at least as long as probe.interval",
-            ),
+    if window < interval && source.is_fine(raw.window) && source.is_fine(raw_interval) {
+        let window_is_written = raw.window.is_some();
+        if window_is_written {
+            let message =
+                "shorter than probe.interval: no sample would count for a part of the time";
+            source.wrong(raw.window, message);
+        } else {
+            let message =
+                "longer than routing.window: write such a window too, or a shorter interval";
+            source.wrong(raw_interval, message);
         }
     }
     Routing {
@@ -144,10 +170,9 @@ fn limits(raw: &RawLimits, source: &Source<'_>) -> Limits {
 fn cooldown(raw: &RawCooldown, source: &Source<'_>) -> Cooldown {
     let default = source.quantity(raw.default, &defaults::COOLDOWN);
     let cap = source.quantity(raw.cap, &defaults::COOLDOWN_CAP);
-    if cap < default
-        && let Some(node) = raw.cap.or(raw.default).and_then(|text| text.node)
-    {
-        source.report.wrong(node, "cap is below default: write a cap at least as long");
+    if cap < default && source.is_fine(raw.cap) && source.is_fine(raw.default) {
+        let message = "cap is below default: write a cap at least as long";
+        source.wrong(raw.cap.or(raw.default), message);
     }
     Cooldown { default, cap }
 }

@@ -96,6 +96,19 @@ impl Source<'_> {
         })
     }
 
+    /// Whether a value is left out or fine by itself, so that it may be held against others: a
+    /// default that stands in for a wrong value must not cause a second problem.
+    pub(crate) fn is_fine<T>(&self, text: Option<Text<T>>) -> bool {
+        text.is_none_or(|text| text.node.is_some_and(|node| self.report.is_fine(node)))
+    }
+
+    /// Reports a value that is fine by itself but not beside others.
+    pub(crate) fn wrong<T>(&self, text: Option<Text<T>>, message: impl Into<String>) {
+        if let Some(node) = text.and_then(|text| text.node) {
+            self.report.wrong(node, message);
+        }
+    }
+
     fn file(&self, path: &Path) -> Result<String, String> {
         let unreadable = |reason| format!("the file named here cannot be read: {reason}");
         self.files.read(path).map_err(unreadable)

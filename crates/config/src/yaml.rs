@@ -95,7 +95,8 @@ fn readable(bytes: &[u8]) -> Result<&str, Problems> {
         }
         line_begins = matches!(char, '\n' | '\r');
     }
-    Ok(text)
+    // the parser takes a byte order mark for a document of its own
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// A syntax error with the mistake that is usually behind it.

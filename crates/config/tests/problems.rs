@@ -91,6 +91,67 @@ fn keys_beside_good_regions_are_checked_alike() {
 }
 
 #[test]
+fn one_wrong_value_is_one_line() {
+    let cases = [
+        ("listen: {address: x}", "listen.address: write an IP address"),
+        ("listen: {address: x}\nadmin: {address: '127.0.0.1:9'}", "listen.address: write an IP"),
+        ("admin: {address: x}", "admin.address: write an IP address"),
+        ("probe: {interval: 10}\nrouting: {window: 20s}", "probe.interval: write a duration"),
+        ("routing: {window: long}\nprobe: {interval: 10m}", "routing.window: write a duration"),
+        ("cooldown: {cap: x, default: 90s}", "cooldown.cap: write a duration"),
+    ];
+    for (text, expected) in cases {
+        let problems = wrong(&format!("{REGION}{text}\n"));
+        assert!(problems.starts_with(&format!("config.yaml:2: {expected}")), "{text}\n{problems}");
+        assert_eq!(problems.lines().count(), 1, "{text}\n{problems}");
+    }
+    let region = "regions: [{name: a, url: 'https://a', deployments: {x: [], y: y}}]\n";
+    let problems = wrong(&format!("{region}probe: {{deployments: [x]}}\n"));
+    assert_eq!(
+        problems,
+        "config.yaml:1: regions[0].deployments.x: a list: write one value instead"
+    );
+}
+
+#[test]
+fn listeners_that_cannot_both_be_opened_are_found() {
+    let cases = [
+        ("listen: {address: '127.0.0.1:8081'}", "listen.address: operators connect there"),
+        ("listen: {address: '0.0.0.0:8081'}", "listen.address: operators connect there"),
+        ("listen: {address: '[::]:8081'}", "listen.address: operators connect there"),
+        (
+            "admin: {address: '127.0.0.1:9000'}\nlisten: {address: '0.0.0.0:9000'}",
+            "admin.address: clients connect there",
+        ),
+    ];
+    for (text, expected) in cases {
+        let problems = wrong(&format!("{REGION}{text}\n"));
+        assert!(problems.starts_with(&format!("config.yaml:2: {expected}")), "{text}\n{problems}");
+    }
+    for text in [
+        "listen: {address: '127.0.0.1:0'}\nadmin: {address: '127.0.0.1:0'}",
+        "listen: {address: '10.0.0.1:9000'}\nadmin: {address: '127.0.0.1:9000'}",
+        "listen: {address: '0.0.0.0:9000'}\nadmin: {address: '[::1]:9000'}",
+    ] {
+        read(&format!("{REGION}{text}\n")).unwrap_or_else(|problems| panic!("{text}\n{problems}"));
+    }
+}
+
+#[test]
+fn a_probe_interval_beyond_the_window_is_told_at_the_key_that_is_written() {
+    let problems = wrong(&format!("{REGION}probe: {{interval: 10m}}\n"));
+    assert!(problems.starts_with("config.yaml:2: probe.interval: longer than"), "{problems}");
+}
+
+#[test]
+fn what_windows_editors_add_does_no_harm() {
+    let text = "\u{feff}regions:\r\n- name: a\r\n  url: https://a.example\r\n";
+    assert_eq!(read(text).unwrap().regions[0].url.host, "a.example");
+    let problems = wrong(&format!("{text}  tier: x\r\n"));
+    assert!(problems.starts_with("config.yaml:4: regions[0].tier: "), "{problems}");
+}
+
+#[test]
 fn all_problems_come_at_once_in_the_order_of_the_file() {
     let problems =
         wrong("workers: x\nregions:\n- name: a b\n  url: nowhere\nprobe:\n  samples: 99\n");
@@ -146,6 +207,16 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
          workers: 3\ntimeouts: {connect: 1s500ms}\n",
     );
     let config = config.unwrap();
+    let again = read(&effective(&config)).unwrap_or_else(|e| panic!("{e}\n{}", effective(&config)));
+    assert_eq!(again, config);
+}
+
+#[test]
+fn the_effective_configuration_keeps_dollars_in_keys_and_characters_that_yaml_folds() {
+    let text = "regions: [{name: a, url: 'https://a', deployments: {\"x$y\": z}}]\n\
+                probe: {deployments: [x$$y], prompt: \"a\\x7f\\x85\\u2028\\ufeffb\"}\n";
+    let config = read(text).unwrap();
+    assert_eq!(config.probe.prompt, "a\u{7f}\u{85}\u{2028}\u{feff}b");
     let again = read(&effective(&config)).unwrap_or_else(|e| panic!("{e}\n{}", effective(&config)));
     assert_eq!(again, config);
 }

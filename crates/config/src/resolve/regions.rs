@@ -7,6 +7,7 @@ use crate::model::{Region, RegionUrl};
 use crate::names::{DeploymentName, Scalar as _};
 use crate::raw::RawRegion;
 use crate::source::Source;
+use crate::text::Text;
 use crate::tree::NodeId;
 
 use super::first_time;
@@ -81,7 +82,7 @@ fn region(
 
 fn deployments(
     region: NodeId,
-    raw: Option<BTreeMap<String, crate::text::Text<DeploymentName>>>,
+    raw: Option<BTreeMap<String, Text<DeploymentName>>>,
     source: &Source<'_>,
 ) -> BTreeMap<String, String> {
     let Some(raw) = raw else { return BTreeMap::new() };
@@ -96,9 +97,12 @@ fn deployments(
             }
         }
     }
-    raw.into_iter()
-        .filter_map(|(client, text)| Some((client, source.scalar(Some(text))?)))
-        .collect()
+    // a wrong name is reported; the client's own stands in for it, so that the region still serves it
+    let named = |(client, text): (String, Text<DeploymentName>)| {
+        let name = source.scalar(Some(text)).unwrap_or_else(|| client.clone());
+        (client, name)
+    };
+    raw.into_iter().map(named).collect()
 }
 
 /// Stands in for a URL that is missing or wrong, which is reported.
