@@ -89,7 +89,7 @@ impl Leadership {
             return best_leads(outclassed(leader.state()));
         }
         if !self.settled && best.score().is_some() {
-            return best_leads(Verdict::FirstRound);
+            return best_leads(on_merit(standings));
         }
 
         let failed = leader.failed_since(former.since);
@@ -294,6 +294,11 @@ mod tests {
         leadership.follow(lead(Moment::ZERO), &standings, SWITCH.hold);
         let next = [fresh(0, 290), fresh(1, 300), bare(2, State::Unknown)];
         assert_eq!(decide(&leadership, &next, ms(1)), (0, Verdict::FirstRound));
+
+        let all = [fresh(0, 290), fresh(1, 300)];
+        assert_eq!(decide(&leadership, &all, ms(1)), (0, Verdict::Best));
+        let down = |id| Standing::new(RegionId(id), id as usize, State::Down, Some(ms(9)));
+        assert_eq!(decide(&leadership, &[down(0), down(1)], ms(1)), (0, Verdict::AllDown));
 
         leadership.follow(lead(Moment::ZERO + SWITCH.hold), &standings, SWITCH.hold);
         assert_eq!(decide(&leadership, &next, ms(30_001)), (1, Verdict::GainTooSmall));
