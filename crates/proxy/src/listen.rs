@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nearway_telemetry::ProxyMetrics;
 use nearway_upstream::{PoolSettings, Pools};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -39,7 +40,7 @@ pub async fn serve(
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            accepted = gate.accept(&listener, max) => match accepted {
+            accepted = gate.accept(&listener, max, &context.shared.metrics) => match accepted {
                 Ok(stream) => {
                     let place = gate.enter();
                     let client = server.connection(stream);
@@ -99,7 +100,15 @@ struct Gate {
 struct Place(Rc<Gate>);
 
 impl Gate {
-    async fn accept(&self, listener: &TcpListener, max: usize) -> std::io::Result<TcpStream> {
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+        max: usize,
+        metrics: &ProxyMetrics,
+    ) -> std::io::Result<TcpStream> {
+        if self.open.get() >= max {
+            metrics.accept_paused();
+        }
         while self.open.get() >= max {
             self.left.notified().await;
         }

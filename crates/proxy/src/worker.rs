@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use nearway_route::{Live, Moment, Reader, Table};
 use nearway_telemetry::{Metrics, ProxyMetrics, RouteMetrics};
-use nearway_upstream::{Clock, Transport};
+use nearway_upstream::{Clock, FaultKind, Transport};
 use tokio::sync::mpsc;
 
 use crate::report::Reports;
@@ -62,7 +62,7 @@ impl<T: Transport> Context<T> {
         let mut settings = worker.settings.reader();
         let prepared = Rc::new(Prepared::new(settings.load().clone(), &worker.metrics));
         let metrics = worker.metrics.proxy();
-        metrics.declare(&Refusal::CODES, &[]);
+        metrics.declare(&Refusal::CODES, &FaultKind::FAILOVERS.map(FaultKind::as_str));
         Self {
             transport,
             shared: Rc::new(Shared {

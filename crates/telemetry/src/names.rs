@@ -119,9 +119,9 @@ pub const REPORTS_DROPPED: Family = counter(
 pub const CLIENT_CONNECTIONS_ACCEPTED: Family =
     counter("nearway_client_connections_accepted_total", "Client connections accepted");
 /// No labels.
-pub const CLIENT_CONNECTIONS_REFUSED: Family = counter(
-    "nearway_client_connections_refused_total",
-    "Client connections closed at once because the limit on open ones was reached",
+pub const CLIENT_ACCEPT_PAUSES: Family = counter(
+    "nearway_client_accept_pauses_total",
+    "Times that further clients had to wait because the limit on open connections was reached",
 );
 /// No labels.
 pub const CLIENT_CONNECTIONS_OPEN: Family =
@@ -210,7 +210,7 @@ pub const ALL: &[Family] = &[
     FAILOVERS,
     REPORTS_DROPPED,
     CLIENT_CONNECTIONS_ACCEPTED,
-    CLIENT_CONNECTIONS_REFUSED,
+    CLIENT_ACCEPT_PAUSES,
     CLIENT_CONNECTIONS_OPEN,
     UPSTREAM_CONNECTIONS_OPENED,
     UPSTREAM_CONNECTIONS_REUSED,

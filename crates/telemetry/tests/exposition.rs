@@ -27,7 +27,7 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.malformed();
     proxy.failed_over("timeout");
     proxy.report_dropped();
-    proxy.connection_refused();
+    proxy.accept_paused();
     let pool = metrics.pool("eastus");
     pool.opened();
     pool.reused();
@@ -118,9 +118,9 @@ fn the_names_and_labels_are_these() {
         "nearway_added_time_seconds_count",
         "nearway_added_time_seconds_sum",
         "nearway_build_info version,commit",
+        "nearway_client_accept_pauses_total",
         "nearway_client_connections_accepted_total",
         "nearway_client_connections_open",
-        "nearway_client_connections_refused_total",
         "nearway_config_generation",
         "nearway_config_last_reload_applied",
         "nearway_config_reloads_total result",

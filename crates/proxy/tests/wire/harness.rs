@@ -69,6 +69,9 @@ impl Region {
     }
 }
 
+/// Client connections that a proxy of the tests accepts at once.
+pub(crate) const CONNECTIONS_MAX: usize = 64;
+
 /// A running proxy of one worker; stops and is awaited when dropped.
 pub(crate) struct Proxy {
     pub(crate) listen: SocketAddr,
@@ -164,7 +167,7 @@ fn settings(regions: impl Iterator<Item = Target>, hold_body: usize) -> Settings
         },
         body_max: None,
         header_max: 64 * 1024,
-        connections_max: 64,
+        connections_max: CONNECTIONS_MAX,
         cooldown: Cooldown { default: Duration::from_secs(5), cap: Duration::from_secs(60) },
         log_requests: false,
     }

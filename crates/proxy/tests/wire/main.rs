@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bound;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod failover;

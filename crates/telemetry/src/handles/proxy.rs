@@ -18,7 +18,7 @@ pub struct ProxyMetrics {
     failovers: CountersByReason,
     reports_dropped: Counter,
     accepted: Counter,
-    refused_connections: Counter,
+    accept_pauses: Counter,
     open: Gauge,
 }
 
@@ -31,7 +31,7 @@ impl ProxyMetrics {
             failovers: CountersByReason::new(metrics, names::FAILOVERS, "reason", &[]),
             reports_dropped: metrics.counter(&names::REPORTS_DROPPED, &[]),
             accepted: metrics.counter(&names::CLIENT_CONNECTIONS_ACCEPTED, &[]),
-            refused_connections: metrics.counter(&names::CLIENT_CONNECTIONS_REFUSED, &[]),
+            accept_pauses: metrics.counter(&names::CLIENT_ACCEPT_PAUSES, &[]),
             open: metrics.gauge(&names::CLIENT_CONNECTIONS_OPEN, &[]),
         }
     }
@@ -78,8 +78,8 @@ impl ProxyMetrics {
         InFlight::begin(&self.open)
     }
 
-    /// A client was turned away because the limit on open connections was reached.
-    pub fn connection_refused(&self) {
-        self.refused_connections.increment(1);
+    /// The limit on open connections is reached: further clients wait until one leaves.
+    pub fn accept_paused(&self) {
+        self.accept_pauses.increment(1);
     }
 }
