@@ -13,12 +13,16 @@ use crate::regions::Regions;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// The page: one file, nothing loaded from elsewhere.
-const PAGE: &str = include_str!("page.html");
+/// The status page: three files, nothing loaded from elsewhere.
+const PAGE: &str = include_str!("page/page.html");
+const PAGE_CSS: &str = include_str!("page/page.css");
+const PAGE_SCRIPT: &str = include_str!("page/page.js");
 
-/// Only what the page itself holds may run or be shown, and it may ask only this listener.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+/// Only the page's own files may run or be shown, nothing inline, and it may ask only this listener.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
@@ -37,6 +41,8 @@ pub(crate) fn answer(method: &Method, path: &str, app: &App) -> Response<Full<By
             response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
             response
         }
+        "/page.css" => page(StatusCode::OK, CSS, PAGE_CSS),
+        "/page.js" => page(StatusCode::OK, SCRIPT, PAGE_SCRIPT),
         "/healthz" => page(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => match ready(&app.status.load(), &app.table.load(), app.now()) {
             Ok(()) => page(StatusCode::OK, TEXT, "ready\n"),

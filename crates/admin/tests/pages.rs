@@ -174,13 +174,26 @@ fn health_metrics_and_the_page() {
     assert!(
         status == 200 && head.contains("text/plain; version=0.0.4") && body.contains("nearway_")
     );
-    let (status, head, body) = get(&admin, "/");
+}
+
+#[test]
+fn the_page_is_made_of_files_of_its_own_and_runs_nothing_inline() {
+    let admin = start([answer(1), answer(1)], |_| {});
+    let (status, head, page) = get(&admin, "/");
     assert!(
         status == 200 && head.contains("content-security-policy: default-src 'none'"),
         "{head}"
     );
-    assert!(!body.contains("http://") && !body.contains("https://"), "nothing from elsewhere");
-    assert!(!body.contains("innerHTML"), "names go in as text");
+    assert!(!head.contains("unsafe-inline"), "{head}");
+    assert!(!page.contains("<style") && !page.contains("style=") && !page.contains("<script>"));
+    for (path, kind) in [("/page.css", "text/css"), ("/page.js", "text/javascript")] {
+        let (status, head, file) = get(&admin, path);
+        assert!(status == 200 && head.contains(&format!("content-type: {kind}")), "{head}");
+        assert!(page.contains(&format!("\"{}\"", path.trim_start_matches('/'))), "{path}");
+        for foreign in ["http://", "https://", "innerHTML"] {
+            assert!(!file.contains(foreign) && !page.contains(foreign), "{path}: {foreign}");
+        }
+    }
 }
 
 #[test]

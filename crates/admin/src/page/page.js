@@ -1,0 +1,142 @@
+// Shows /api/regions, once a second. Names and texts go in as text, never as markup.
+"use strict";
+
+const POLL_EVERY_MS = 1000;
+const NONE = "–";
+const byId = (id) => document.getElementById(id);
+
+function element(tag, className, ...content) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...content);
+  return made;
+}
+
+const present = (value) => value !== null && value !== undefined;
+const number = (ms) => ms.toFixed(ms < 10 ? 1 : 0);
+
+function span(ms) {
+  const seconds = ms / 1000;
+  if (seconds < 60) return seconds.toFixed(0) + "\u00a0s";
+  if (seconds < 3600) return (seconds / 60).toFixed(0) + "\u00a0min";
+  if (seconds < 48 * 3600) return (seconds / 3600).toFixed(0) + "\u00a0h";
+  return (seconds / 86400).toFixed(0) + "\u00a0days";
+}
+
+function times(times) {
+  if (!present(times)) return [NONE];
+  const range = number(times.min) + "–" + number(times.max);
+  return [number(times.average) + " ms ", element("span", "range", range)];
+}
+
+function score(region, worst) {
+  if (!present(region.score_ms)) return [NONE];
+  const bar = element("div", "bar");
+  bar.style.width = Math.max(1, (100 * region.score_ms) / worst) + "%";
+  return [number(region.score_ms) + " ms", bar];
+}
+
+function fence(region) {
+  const parts = [];
+  if (present(region.zone)) parts.push(region.zone);
+  if (region.tier !== 0) parts.push("tier " + region.tier);
+  return parts.length ? [element("span", "range", " " + parts.join(", "))] : [];
+}
+
+const failed = (region) => (region.failures ? ", " + region.failures + " failed" : "");
+
+// Each column: its heading, the class of its cells, and what a region says in it.
+const columns = (measured) => [
+  ["region", "region", (region) => [region.region, ...fence(region)]],
+  ["state", "state", (region) => [element("span", region.state, region.state)]],
+  ["score", "score", score],
+  measured === "reachability"
+    ? ["reached in, range", "", (region) => times(region.head_ms)]
+    : ["first token, range", "", (region) => times(region.first_token_ms)],
+  ["total, range", "", (region) => times(region.total_ms)],
+  ["samples", "", (region) => [region.samples + failed(region)]],
+  ["measured", "", (region) => [present(region.age_ms) ? span(region.age_ms) + " ago" : "never"]],
+  ["in flight", "", (region) => [String(region.in_flight)]],
+  ["rests for", "", (region) => [present(region.cooled_for_ms) ? span(region.cooled_for_ms) : NONE]],
+  ["last error", "", (region) => [
+    region.last_error ? region.last_error.reason + ", " + span(region.last_error.age_ms) + " ago" : NONE,
+  ]],
+];
+
+function cell([label, className, content], region, worst) {
+  const parts = content(region, worst);
+  const made = element("td", parts[0] === NONE ? (className + " none").trim() : className, ...parts);
+  made.dataset.label = label;
+  return made;
+}
+
+function heading([label]) {
+  const made = element("th", "", label);
+  made.scope = "col";
+  return made;
+}
+
+function reason(deployment, leads) {
+  const made = element("p", "soft");
+  if (leads) {
+    const since = present(deployment.leader_for_ms) ? " has led for " + span(deployment.leader_for_ms) : " leads";
+    made.append(element("strong", "", deployment.leader), since + ": ");
+  } else if (present(deployment.leader)) {
+    made.append(deployment.leader + " is tried first: ");
+  }
+  made.append(deployment.why + " · ranked by " + deployment.measured.replace("_", " "));
+  return made;
+}
+
+function title(deployment, alone) {
+  if (deployment.deployment !== "other") return deployment.deployment;
+  return alone ? "any deployment" : "any other deployment";
+}
+
+function section(deployment, place, all) {
+  const order = deployment.order;
+  const worst = Math.max(1e-9, ...order.map((region) => region.score_ms || 0));
+  const leads = order.length > 0 && order[0].state !== "down";
+  const shown = columns(deployment.measured);
+  const rows = order.map((region, place) =>
+    element("tr", leads && place === 0 ? "leader" : "", ...shown.map((column) => cell(column, region, worst))));
+  return element("section", "",
+    element("h2", "", title(deployment, all.length === 1)),
+    reason(deployment, leads),
+    element("table", "",
+      element("thead", "", element("tr", "", ...shown.map(heading))),
+      element("tbody", "", ...rows)));
+}
+
+function show(data) {
+  const facts = [
+    "version " + data.version,
+    "up for " + span(Math.max(0, Date.now() - data.started_unix_ms)),
+    "configuration " + data.generation,
+    "table " + data.table_version,
+  ];
+  byId("about").textContent = facts.join(" · ");
+  const notes = [];
+  if (data.last_reload_error) notes.push("The newest configuration is not in force:\n" + data.last_reload_error);
+  if (data.restart_needed.length) notes.push("Needs a restart: " + data.restart_needed.join(", "));
+  note(notes.join("\n"), false);
+  byId("deployments").replaceChildren(...data.deployments.map(section));
+}
+
+function note(text, outdated) {
+  byId("alert").textContent = text;
+  byId("alert").hidden = text === "";
+  byId("deployments").classList.toggle("outdated", outdated);
+}
+
+async function poll() {
+  try {
+    const answer = await fetch("api/regions", { cache: "no-store" });
+    show(await answer.json());
+  } catch (error) {
+    note("Nearway does not answer: " + error.message, true);
+  }
+  setTimeout(poll, POLL_EVERY_MS);
+}
+
+poll();
