@@ -1,7 +1,7 @@
 # Every command of the project. CI calls these targets and nothing else.
 #
 # Needed beforehand: a Rust toolchain, Python 3.11, Node 20, make. `make test` fetches the rest:
-# cargo-deny with cargo, the SDKs with pip and npm, curl and Prometheus with apt-get.
+# cargo-deny with cargo, the SDKs with pip and npm, curl, Chromium and Prometheus with apt-get.
 
 SHELL       := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -29,6 +29,10 @@ help: ## list the targets
 .PHONY: run
 run: ## the demo, without keys or network; with CONFIG=file the proxy itself
 	$(CARGO) run --locked --release -p nearway -- $(if $(CONFIG),serve --config $(CONFIG),demo)
+
+.PHONY: docker
+docker: ## the container image nearway:latest (needs docker)
+	docker build --file deploy/docker/Dockerfile --tag nearway:latest .
 
 ## Checking it
 
@@ -65,7 +69,7 @@ unit: ## the Rust tests: unit, property, sockets, end to end
 	$(CARGO) test --locked --workspace
 
 .PHONY: sdk
-sdk: build deps .venv/.done tests/sdk/node_modules/.package-lock.json ## real clients: Python, Node, curl, WebSocket, Prometheus
+sdk: build deps .venv/.done tests/sdk/node_modules/.package-lock.json ## real clients: Python, Node, curl, WebSocket, Prometheus, a browser
 	PROMETHEUS=$(PROMETHEUS) .venv/bin/pytest tests/sdk
 
 .PHONY: test-slow
@@ -93,12 +97,12 @@ build: ## the debug binary, as the SDK tests use it
 	$(CARGO) build --locked -p nearway
 
 .PHONY: deps
-deps: $(if $(shell command -v curl),,curl) $(PROMETHEUS)
+deps: $(foreach tool,curl chromium,$(if $(shell command -v $(tool)),,$(tool))) $(PROMETHEUS)
 
-.PHONY: curl
-curl:
+.PHONY: curl chromium
+curl chromium:
 	$(SUDO) apt-get update
-	$(SUDO) apt-get install --yes --no-install-recommends curl
+	$(SUDO) apt-get install --yes --no-install-recommends $@
 
 # Unpacked, not installed: Debian's package would start a service.
 $(CURDIR)/$(TOOLS)/usr/bin/prometheus:
