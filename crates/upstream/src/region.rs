@@ -9,7 +9,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::Credential;
-use crate::tls::client_config;
+use crate::tls::{client_config, roots};
 
 /// What a region is made from; the binary fills it in from the configuration.
 #[derive(Clone, Debug)]
@@ -49,6 +49,16 @@ pub enum TlsTrust {
     System,
     /// Only those in this PEM text (the region's `ca_file`).
     Pem(Arc<[u8]>),
+}
+
+impl TlsTrust {
+    /// Finds out whether regions can be built with it, without building one.
+    ///
+    /// # Errors
+    /// [`RegionError::Certificate`] or [`RegionError::NoRoots`].
+    pub fn check(&self) -> Result<(), RegionError> {
+        roots(self).map(|_| ())
+    }
 }
 
 /// Why a region can't be built.

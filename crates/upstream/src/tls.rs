@@ -3,7 +3,7 @@
 //! The provider is given explicitly (a second one in the graph would make the default panic),
 //! certificates are always verified, and one configuration a region keeps its session tickets.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -27,27 +27,34 @@ pub(crate) fn client_config(
     Ok(Arc::new(config))
 }
 
-fn roots(trust: &TlsTrust) -> Result<RootCertStore, RegionError> {
-    let mut roots = RootCertStore::empty();
+/// The authorities that `trust` names. The system's are read once a process: that takes longer than
+/// all else about a region, and every region shares the one copy.
+pub(crate) fn roots(trust: &TlsTrust) -> Result<Arc<RootCertStore>, RegionError> {
+    static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     match trust {
-        TlsTrust::System => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(RegionError::NoRoots);
-            }
-        }
-        TlsTrust::Pem(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate =
-                    certificate.map_err(|error| RegionError::Certificate(error.to_string()))?;
-                roots
-                    .add(certificate)
-                    .map_err(|error| RegionError::Certificate(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(RegionError::Certificate("no CERTIFICATE block".into()));
-            }
-        }
+        TlsTrust::System => match SYSTEM.get() {
+            Some(roots) => Ok(roots.clone()),
+            None => system().map(|roots| SYSTEM.get_or_init(|| Arc::new(roots)).clone()),
+        },
+        TlsTrust::Pem(pem) => from_pem(pem).map(Arc::new),
+    }
+}
+
+fn system() -> Result<RootCertStore, RegionError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() { Err(RegionError::NoRoots) } else { Ok(roots) }
+}
+
+fn from_pem(pem: &[u8]) -> Result<RootCertStore, RegionError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate =
+            certificate.map_err(|error| RegionError::Certificate(error.to_string()))?;
+        roots.add(certificate).map_err(|error| RegionError::Certificate(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(RegionError::Certificate("no CERTIFICATE block".into()));
     }
     Ok(roots)
 }
@@ -55,6 +62,12 @@ fn roots(trust: &TlsTrust) -> Result<RootCertStore, RegionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_systems_authorities_are_read_once() {
+        let [first, second] = [roots(&TlsTrust::System), roots(&TlsTrust::System)];
+        assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
+    }
 
     fn pem(text: &str) -> TlsTrust {
         TlsTrust::Pem(text.as_bytes().into())
