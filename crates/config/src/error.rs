@@ -8,7 +8,7 @@ use std::fmt;
 use crate::tree::NodeId;
 
 /// Problems reported for one file; what is beyond is counted. Finding a line costs a parse.
-pub(crate) const MAX_PROBLEMS: usize = 20;
+pub(crate) const MAX_PROBLEMS: usize = 100;
 
 /// Everything that is wrong with a file, at least one problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Problems {
         self
     }
 
-    /// In the order of the file, at most 20.
+    /// In the order of the file, at most 100.
     #[must_use]
     pub fn list(&self) -> &[Problem] {
         &self.list

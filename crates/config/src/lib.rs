@@ -64,6 +64,15 @@ pub trait Secrets {
     /// # Errors
     /// Why it cannot be read, in a few words that quote nothing of it.
     fn read(&self, path: &Path) -> Result<String, String>;
+
+    /// Whether a TLS library takes the certificates of a PEM text, which cannot be told here.
+    ///
+    /// # Errors
+    /// Why it does not, in a few words.
+    fn usable(&self, pem: &str) -> Result<(), String> {
+        let _ = pem;
+        Ok(())
+    }
 }
 
 /// Reads and checks a whole file.

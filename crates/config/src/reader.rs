@@ -163,5 +163,18 @@ pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let distance = |known: &&'k str| strsim::damerau_levenshtein(&word, known);
     let near = known.iter().copied().min_by_key(distance)?;
     // one slip in three letters
-    (distance(&near) * 3 <= word.len().max(3)).then_some(near)
+    if distance(&near) * 3 <= word.len().max(3) {
+        return Some(near);
+    }
+    // `ca` for `ca_file`, `base_url` for `url`: all words of the one are in the other
+    let mut kin = known.iter().copied().filter(|known| {
+        let holds = |all: &str, few: &str| few.split('_').all(|w| all.split('_').any(|a| a == w));
+        holds(&word, known) || holds(known, &word)
+    });
+    kin.next().filter(|_| kin.next().is_none())
+}
+
+/// Whether a key that is written most likely stands for this one.
+pub(crate) fn is_slip_for(key: &str, known: &str) -> bool {
+    nearest(key, &[known]).is_some()
 }

@@ -69,15 +69,29 @@ impl Source<'_> {
 
     /// A key, written here, in a variable or in a file; a line end behind it does not count.
     pub(crate) fn secret(&self, text: Option<Text<SecretString>>) -> Option<SecretString> {
+        let node = text.and_then(|text| text.node)?;
+        if let Value::Text(written) = self.tree.value(node)
+            && lacks_braces(written)
+        {
+            self.report.wrong(node, "a variable needs braces: write ${NAME}, or $$ for a plain $");
+            return None;
+        }
         self.read(text, |text| {
             let key = match text.strip_prefix(FILE) {
                 None => Cow::Borrowed(text),
                 Some(path) => Cow::Owned(self.file(Path::new(path))?),
             };
             let key = key.trim_end_matches(['\r', '\n']);
-            if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err("write a key of visible ASCII characters, ${NAME} or file:/path, or \
-                            leave it out to pass the client's own"
+            if key.is_empty() {
+                return Err(
+                    "the key is empty: fill the variable or the file that it comes from, or \
+                            leave api_key out to pass the client's own"
+                        .to_owned(),
+                );
+            }
+            if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err("a blank, a line end or another character that no key has: write the \
+                            key alone, ${NAME} or file:/path"
                     .to_owned());
             }
             Ok(SecretString::from(key))
@@ -92,6 +106,9 @@ impl Source<'_> {
             if !pem.contains("-----BEGIN CERTIFICATE-----") {
                 return Err("the file holds no PEM certificate: name one that does".to_owned());
             }
+            self.files.usable(&pem).map_err(|why| {
+                format!("a certificate here cannot be used ({why}): replace it in the file")
+            })?;
             Ok((path, pem))
         })
     }
@@ -136,6 +153,14 @@ impl Source<'_> {
             }
         }
     }
+}
+
+/// Whether this is `$NAME` as a shell would read it: no key looks like that.
+fn lacks_braces(written: &str) -> bool {
+    written.strip_prefix('$').is_some_and(|name| {
+        name.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase())
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    })
 }
 
 impl Sketch for SecretString {

@@ -132,6 +132,12 @@ impl Tree {
         steps.map(|node| node.position).collect()
     }
 
+    /// The entry of the root that was begun last; the root itself if there is none.
+    pub(crate) fn newest_top(&self) -> NodeId {
+        let is_top = |node: &Node| node.parent == NodeId::ROOT && !matches!(node.step, Step::Root);
+        self.nodes.iter().rposition(is_top).map_or(NodeId::ROOT, NodeId)
+    }
+
     /// From the root to `id`.
     fn way(&self, id: NodeId) -> impl Iterator<Item = &Node> {
         let mut way = Vec::new();

@@ -39,7 +39,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(&str, Tree), Problems> {
     }
     let mut grow = Grow::new();
     if let Err(error) = grow.root().deserialize(Deserializer::from_str(text)) {
-        let line = error.location().map(|at| at.line());
+        // aliases that explode have no place: that of the value which they were to make will do
+        let place = error.location().map(|at| at.line());
+        let line = place.or_else(|| line(text, &grow.tree, grow.tree.newest_top()));
         let fault = grow.fault.unwrap_or_else(|| fault(&error));
         return Err(Problems::whole_file(line, fault.to_string()));
     }
@@ -105,7 +107,14 @@ fn hint(error: &serde_yaml::Error) -> String {
     if said.starts_with("found character that cannot start any token") {
         said.push_str(" (indent with blanks, not tabs; quote a value that begins with @ ` or %)");
     } else if said.starts_with("mapping values are not allowed") {
-        said.push_str(" (indent the keys of one mapping alike; quote a value that holds `: `)");
+        said.push_str(
+            " (put a blank after each `:`; indent the keys of one mapping alike; quote a value that \
+             holds `: `)",
+        );
+    } else if said.starts_with("could not find expected ':'") {
+        said.push_str(" (put a blank after the `:`)");
+    } else if said.starts_with("did not find expected ','") {
+        said.push_str(" (quote a ${NAME} within { } or [ ], and close each of them)");
     }
     said
 }

@@ -22,6 +22,10 @@ impl Secrets for World {
         let file = name.and_then(|name| self.0.get(name));
         file.map(|text| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
     }
+
+    fn usable(&self, pem: &str) -> Result<(), String> {
+        if pem.contains("broken") { Err("broken".to_owned()) } else { Ok(()) }
+    }
 }
 
 fn read(text: &str) -> Result<Config, Problems> {
@@ -31,6 +35,9 @@ fn read(text: &str) -> Result<Config, Problems> {
         ("WESTUS_API_KEY", "k2"),
         ("WESTEUROPE_API_KEY", "k3"),
         ("key.txt", "sk-file\n"),
+        ("EMPTY", ""),
+        ("empty.txt", "\n"),
+        ("broken.pem", "-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n"),
     ]));
     load(text.as_bytes(), &world, &world)
 }
@@ -60,6 +67,10 @@ fn each_wrong_value_has_its_place_and_its_remedy() {
             "config.yaml:1: regions[0].api_key: the file named here cannot be read: no such file",
         ),
         ("regions: 7", "config.yaml:1: regions: write a list instead"),
+        ("regions:\n- {name: ~, url: 'https://a'}\n", "config.yaml:2: regions[0].name: give the"),
+        ("regions:\n- name: a\n  url:\n", "config.yaml:3: regions[0].url: write where the region"),
+        ("regions: [{}]", "config.yaml:1: regions[0].name: give the region a name"),
+        ("regions: [{}]", "config.yaml:1: regions[0].url: write where the region is"),
         ("regions: [{name: [a], url: 'https://a'}]", "config.yaml:1: regions[0].name: a list:"),
     ];
     for (text, expected) in cases {
@@ -255,4 +266,97 @@ fn a_difference_names_regions_and_what_needs_a_restart() {
         (diff.added, diff.removed, diff.changed),
         (vec!["c".to_owned()], vec!["a".to_owned()], vec!["b".to_owned()])
     );
+}
+
+#[test]
+fn one_slip_is_one_line_also_where_the_shape_is_wrong() {
+    let cases = [
+        ("just a text", "config.yaml:1: write a mapping instead, with keys of these: listen, "),
+        (
+            "regions: [{name: a, url: 'https://a', deployments: [gpt-4o]}]",
+            "config.yaml:1: regions[0].deployments: write a mapping instead: each entry as",
+        ),
+        (
+            "regions: [{nane: a, url: 'https://a'}]",
+            "config.yaml:1: regions[0].nane: unknown key: did you mean `name`?",
+        ),
+    ];
+    for (text, expected) in cases {
+        let problems = wrong(text);
+        assert!(problems.starts_with(expected), "{text}\n{problems}");
+        assert_eq!(problems.lines().count(), 1, "{text}\n{problems}");
+    }
+}
+
+#[test]
+fn a_key_that_no_region_would_take_is_told_why() {
+    let cases = [
+        ("${EMPTY}", "the key is empty: fill the variable or the file that it comes from"),
+        ("file:/empty.txt", "the key is empty: fill the variable or the file that it comes from"),
+        ("a b", "a blank, a line end or another character that no key has"),
+        ("$EASTUS_API_KEY", "a variable needs braces: write ${NAME}, or $$ for a plain $"),
+    ];
+    for (key, expected) in cases {
+        let problems =
+            wrong(&format!("regions:\n- name: a\n  url: https://a\n  api_key: '{key}'\n"));
+        let expected = format!("config.yaml:4: regions[0].api_key: {expected}");
+        assert!(problems.starts_with(&expected), "{key}\n{problems}");
+        assert_eq!(problems.lines().count(), 1, "{key}\n{problems}");
+    }
+    assert!(read("regions: [{name: a, url: 'https://a', api_key: 'x$$KEY'}]").is_ok());
+}
+
+#[test]
+fn certificates_that_cannot_be_used_have_their_place_beside_the_rest() {
+    let problems =
+        wrong("workers: x\nregions:\n- name: a\n  url: https://a\n  ca_file: /broken.pem\n");
+    let lines: Vec<_> = problems.lines().collect();
+    let [workers, ca_file] = lines.as_slice() else { panic!("{problems}") };
+    assert!(workers.starts_with("config.yaml:1: workers: "), "{problems}");
+    let expected = "config.yaml:5: regions[0].ca_file: a certificate here cannot be used (broken)";
+    assert!(ca_file.starts_with(expected), "{problems}");
+}
+
+#[test]
+fn a_slip_of_syntax_is_told_with_what_is_usually_behind_it() {
+    let cases = [
+        ("regions:\n- {name: a, api_key: ${KEY}}\n", "quote a ${NAME} within { } or [ ]"),
+        ("regions: [${KEY}\n", "quote a ${NAME} within { } or [ ]"),
+        ("regions:\n- name: a\n  url:https://a\n", "put a blank after the `:`"),
+        ("regions:\n- name:a\n  url: https://a\n", "put a blank after each `:`"),
+    ];
+    for (text, expected) in cases {
+        let problems = wrong(text);
+        assert!(problems.contains(expected), "{text}\n{problems}");
+    }
+}
+
+#[test]
+fn aliases_that_explode_are_told_with_their_line() {
+    let explode = (0..30).fold("a0: &a0 [x]\n".to_owned(), |text, level| {
+        let next = level + 1;
+        format!("{text}a{next}: &a{next} [*a{level}, *a{level}, *a{level}]\n")
+    });
+    let problems = wrong(&explode);
+    let line = problems.strip_prefix("config.yaml:").and_then(|rest| rest.split(':').next());
+    assert!(line.is_some_and(|line| line.parse::<u32>().is_ok()), "{problems}");
+}
+
+#[test]
+fn a_key_that_holds_a_known_one_is_suggested_it() {
+    let text = "regions: [{name: a, url: 'https://a', ca: x, key: y, base_url: z, proxy: p}]";
+    let problems = wrong(text);
+    for (key, known) in [("ca", "ca_file"), ("key", "api_key"), ("base_url", "url")] {
+        let expected = format!("regions[0].{key}: unknown key: did you mean `{known}`?");
+        assert!(problems.contains(&expected), "{key}\n{problems}");
+    }
+    assert!(problems.contains("regions[0].proxy: unknown key: the keys here are "), "{problems}");
+}
+
+#[test]
+fn many_problems_are_all_listed() {
+    let regions = (0..40).fold("regions:\n".to_owned(), |text, n| {
+        format!("{text}- name: r{n}\n  url: r{n}.example\n")
+    });
+    assert_eq!(wrong(&regions).lines().count(), 40);
 }

@@ -12,6 +12,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use nearway_config::{Config, Problems, Secrets};
+use nearway_upstream::{RegionError, TlsTrust};
 
 use crate::env::ProcessEnv;
 
@@ -108,6 +109,13 @@ impl Secrets for Files {
         let bytes = Self::read(self, path).map_err(|error| error.to_string())?;
         String::from_utf8(bytes).map_err(|_not_text| "is not UTF-8 text".to_owned())
     }
+
+    fn usable(&self, pem: &str) -> Result<(), String> {
+        TlsTrust::Pem(pem.as_bytes().into()).check().map_err(|error| match error {
+            RegionError::Certificate(why) => why,
+            other => other.to_string(),
+        })
+    }
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
@@ -178,6 +186,19 @@ mod tests {
             let text = problem.to_string();
             assert!(text.starts_with(&format!("{}: ", path.display())), "{text}");
         }
+    }
+
+    #[test]
+    fn a_broken_certificate_is_a_problem_of_the_file() {
+        let pem = tempfile::NamedTempFile::new().unwrap();
+        let block = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        std::fs::write(pem.path(), block).unwrap();
+        let path = pem.path().display();
+        let (_folder, source) = folder_with(&format!(
+            "regions:\n- name: a\n  url: https://a.example\n  ca_file: {path}\n"
+        ));
+        let text = source.load().config.unwrap_err().to_string();
+        assert!(text.contains(":4: regions[0].ca_file: a certificate here cannot be "), "{text}");
     }
 
     #[test]

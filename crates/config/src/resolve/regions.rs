@@ -6,9 +6,10 @@ use crate::defaults;
 use crate::model::{Region, RegionUrl};
 use crate::names::{DeploymentName, Scalar as _};
 use crate::raw::RawRegion;
+use crate::reader::is_slip_for;
 use crate::source::Source;
 use crate::text::Text;
-use crate::tree::NodeId;
+use crate::tree::{NodeId, Value};
 
 use super::first_time;
 
@@ -16,6 +17,8 @@ use super::first_time;
 pub(super) fn regions(raw: Option<Vec<RawRegion>>, source: &Source<'_>) -> Vec<Region> {
     let list = source.tree.entry(NodeId::ROOT, "regions");
     match (&raw, list) {
+        // no mapping at all, which is reported
+        _ if !source.report.is_fine(NodeId::ROOT) => {}
         (None, _) | (Some(_), None) => {
             let message = "list at least one region, each with a name and a url";
             source.report.missing(NodeId::ROOT, "regions", message);
@@ -41,14 +44,11 @@ fn region(
     source: &Source<'_>,
     names: &mut BTreeSet<String>,
 ) -> Region {
-    let has = |key| source.tree.entry(node, key).is_some();
-    if !has("name") && source.report.is_fine(node) {
-        source.report.missing(node, "name", "give the region a name, such as eastus");
-    }
-    if !has("url") && source.report.is_fine(node) {
+    if source.report.is_fine(node) {
+        require(node, "name", "give the region a name, such as eastus", source);
         let message =
             "write where the region is, such as https://eastus.api.cognitive.microsoft.com";
-        source.report.missing(node, "url", message);
+        require(node, "url", message, source);
     }
     let name = source.scalar(raw.name);
     if let (Some(name), Some(node)) = (&name, raw.name.and_then(|text| text.node))
@@ -80,6 +80,20 @@ fn region(
     }
 }
 
+/// Reports a key that is not there or holds nothing, unless it is there under a misspelt name.
+fn require(region: NodeId, key: &'static str, message: &str, source: &Source<'_>) {
+    let Some(entry) = source.tree.entry(region, key) else {
+        let mut others = source.tree.children(region).into_iter();
+        if !others.any(|other| is_slip_for(source.tree.key(other), key)) {
+            source.report.missing(region, key, message);
+        }
+        return;
+    };
+    if matches!(source.tree.value(entry), Value::Null) {
+        source.report.wrong(entry, message);
+    }
+}
+
 fn deployments(
     region: NodeId,
     raw: Option<BTreeMap<String, Text<DeploymentName>>>,
@@ -91,7 +105,8 @@ fn deployments(
             let message = "empty: write client's name: region's name, or leave deployments out";
             source.report.wrong(node, message);
         }
-        for entry in source.tree.children(node) {
+        let is_map = matches!(source.tree.value(node), Value::Map(_));
+        for entry in source.tree.children(node).into_iter().filter(|_| is_map) {
             if let Err(message) = DeploymentName::parse(source.tree.key(entry)) {
                 source.report.wrong(entry, format!("the client's name before the `:`: {message}"));
             }
