@@ -40,6 +40,7 @@ pub(crate) struct RawConfig {
     #[schemars(extend("default" = "auto"), transform = defaults::WORKERS.in_schema())]
     pub(crate) workers: Option<Text<OrAuto<u32>>>,
     /// The regions, at least one. Before anything is measured they are tried in this order.
+    #[schemars(extend("minItems" = 1))]
     pub(crate) regions: Option<Vec<RawRegion>>,
     /// How regions are measured.
     pub(crate) probe: Option<RawProbe>,

@@ -68,6 +68,11 @@ impl<T: Unit> Transform for Bounded<T> {
             None => range,
         };
         schema.insert("description".into(), description.into());
+        // a schema's bounds are for numbers alone; `${NAME}` passes them
+        if self.least.json().is_number() {
+            schema.insert("minimum".into(), self.least.json());
+            schema.insert("maximum".into(), self.most.json());
+        }
         if !schema.as_object().is_some_and(|object| object.contains_key("default")) {
             schema.insert("default".into(), self.default.json());
         }
