@@ -76,6 +76,8 @@ where
 struct Read {
     first_token: Option<Duration>,
     usage: Option<Usage>,
+    /// An event had a choice in it, with content or without.
+    answered: bool,
     ended: bool,
 }
 
@@ -107,7 +109,9 @@ where
             read.event(&event)?;
         }
     }
-    if read.first_token.is_none() && !read.ended && read.usage.is_none() {
+    // an end alone is the fastest answer there is, and none
+    let is_spent = read.answered && read.ended;
+    if read.first_token.is_none() && !is_spent && read.usage.is_none() {
         return Err(fault(FaultKind::Malformed, "the stream holds no completion"));
     }
     Ok(read)
@@ -116,6 +120,7 @@ where
 impl Read {
     fn event(&mut self, data: &[u8]) -> Result<(), Fault> {
         self.ended |= data == DONE;
+        self.answered |= data.windows(DELTA.len()).any(|part| part == DELTA);
         self.usage = usage_in(data).or(self.usage);
         let error = read_error(data);
         let failed = error.kind.as_deref() == Some(FAILED);
@@ -151,6 +156,9 @@ const EVENT_STREAM: &[u8] = b"text/event-stream";
 /// The end of a chat stream (API fact sheet 5.1). A Responses stream ends with its usage (5.2).
 const DONE: &[u8] = b"[DONE]";
 
+/// What every choice of a chat stream holds, the last one too (API fact sheet 5.1).
+const DELTA: &[u8] = b"\"delta\"";
+
 /// The event in which a response fails half-way; chat and others send an error (5.4).
 const FAILED: &str = "response.failed";
 
@@ -162,11 +170,12 @@ mod tests {
     use crate::fakes::Slowly;
 
     const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+    const FILTER: &str = "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n";
     const TOKEN: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n";
     const USAGE: &str =
         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2}}\n\n";
     const END: &str = "data: [DONE]\n\n";
-    const DELTA: &str = "data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n";
+    const OUTPUT: &str = "data: {\"type\":\"response.output_text.delta\",\"delta\":\"a\"}\n\n";
     const SPENT: &str = concat!(
         "data: {\"type\":\"response.incomplete\",\"response\":",
         "{\"usage\":{\"input_tokens\":8,\"output_tokens\":16}}}\n\n"
@@ -207,9 +216,11 @@ mod tests {
     async fn thinking_until_the_limit_is_alive() {
         let answered = measured(STREAM, &[(10, ROLE), (90, USAGE), (0, END)]).await.unwrap();
         assert_eq!(answered.outcome, answer(150, 150, 2));
+        let answered = measured(STREAM, &[(100, ROLE), (0, END)]).await.unwrap();
+        assert_eq!(answered.outcome, answer(150, 150, 0), "not every server tells the usage");
         let answered = measured(STREAM, &[(100, SPENT)]).await.unwrap();
         assert_eq!(answered.outcome, answer(150, 150, 16));
-        let answered = measured(STREAM, &[(10, DELTA), (90, SPENT)]).await.unwrap();
+        let answered = measured(STREAM, &[(10, OUTPUT), (90, SPENT)]).await.unwrap();
         assert_eq!(answered.outcome, answer(60, 150, 16));
     }
 
@@ -227,8 +238,10 @@ mod tests {
         for (content_type, chunks, kind) in [
             (STREAM, &[(0, ROLE)][..], FaultKind::Malformed),
             (STREAM, &[], FaultKind::Malformed),
+            (STREAM, &[(0, END)], FaultKind::Malformed),
+            (STREAM, &[(0, FILTER), (0, END)], FaultKind::Malformed),
             (STREAM, &[(0, TOKEN), (0, error)], FaultKind::ServerError),
-            (STREAM, &[(0, DELTA), (0, failed)], FaultKind::ServerError),
+            (STREAM, &[(0, OUTPUT), (0, failed)], FaultKind::ServerError),
             (STREAM, &[(0, TOKEN), (0, Slowly::BREAK)], FaultKind::Truncated),
             ("text/html", &[(0, "<html>sign in</html>")], FaultKind::Malformed),
             ("application/json", &[(0, "{"), (0, Slowly::BREAK)], FaultKind::Truncated),

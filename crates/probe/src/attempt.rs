@@ -132,12 +132,13 @@ impl Probe {
                 *rung = next;
                 continue;
             }
-            let Some(fault) = verdict::fault_of(parts.status, &facts) else { break };
+            let Some(mut fault) = verdict::fault_of(parts.status, &facts) else { break };
             if fault.kind == FaultKind::Rejected {
                 // perhaps another model by now: the next probe begins from the first form again
                 *rung = Rung::first();
             }
             let retry_after = verdict::hint(parts.status, &parts.headers, &facts);
+            verdict::say_when(&mut fault, retry_after);
             return Err(Failed { fault, retry_after });
         }
         *rung = Rung::first();
@@ -153,8 +154,9 @@ impl Probe {
         let body = read_whole(body, ERROR_BODY_LIMIT).await?;
         match verdict::unreachable(parts.status, self.region.credential().is_some()) {
             None => Ok(Answered { outcome: Outcome::Reachable { head }, usage: None }),
-            Some(fault) => {
+            Some(mut fault) => {
                 let retry_after = verdict::hint(parts.status, &parts.headers, &read_error(&body));
+                verdict::say_when(&mut fault, retry_after);
                 Err(Failed { fault, retry_after })
             }
         }

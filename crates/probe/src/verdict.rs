@@ -28,13 +28,38 @@ pub(crate) fn fault_of(status: StatusCode, facts: &ErrorFacts) -> Option<Fault> 
     if status == StatusCode::NOT_FOUND || (status == StatusCode::BAD_REQUEST && unsupported) {
         fault.kind = FaultKind::MissingDeployment;
     }
+    if let Some(code) = facts.code.as_deref().filter(|code| can_be_shown(code)) {
+        fault.detail = format!("{} ({code})", fault.detail);
+    }
+    if let Some(remedy) = remedy(fault.kind) {
+        fault.detail = format!("{}: {remedy}", fault.detail);
+    }
     Some(fault)
+}
+
+/// Whether a region's error code is a word, as all known ones are (API fact sheet 4.1): what could
+/// hold a key, or only repeats the status, is not shown.
+fn can_be_shown(code: &str) -> bool {
+    const LONGEST: usize = 48;
+    code.len() <= LONGEST && code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
+/// What to look at, for the faults that the configuration can mend.
+const fn remedy(kind: FaultKind) -> Option<&'static str> {
+    match kind {
+        FaultKind::Unauthorized => Some("check the region's api_key and auth_header"),
+        FaultKind::MissingDeployment => {
+            Some("check the region's deployments, and probe.style and probe.api_version")
+        }
+        FaultKind::Rejected => Some("check probe.style, probe.api_version and the region's url"),
+        _ => None,
+    }
 }
 
 /// The fault in the status of a token-free answer: any answer shows that the region can be reached,
 /// unless it throttles, fails, or refuses the credential that Nearway has for it.
 pub(crate) fn unreachable(status: StatusCode, own_credential: bool) -> Option<Fault> {
-    let fault = Fault::from_status(status)?;
+    let fault = fault_of(status, &ErrorFacts::default())?;
     match fault.kind {
         FaultKind::Throttled | FaultKind::ServerError => Some(fault),
         FaultKind::Unauthorized if own_credential => Some(fault),
@@ -54,6 +79,13 @@ pub(crate) fn hint(
     let asks = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let hint = asks.then(|| retry_hint(headers, Some(facts), answered_at(headers)))??;
     Some(hint.min(LONGEST_HINT))
+}
+
+/// Adds to a fault when the region wants to be asked again.
+pub(crate) fn say_when(fault: &mut Fault, retry_after: Option<Duration>) {
+    if let Some(wait) = retry_after {
+        fault.detail = format!("{}, to be asked again in {wait:?}", fault.detail);
+    }
 }
 
 /// The failed sample.
@@ -111,6 +143,21 @@ mod tests {
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let fields = fields.iter();
         fields.map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_fault_says_what_to_check_and_never_quotes_what_could_be_a_key() {
+        let said = |code, error| fault_of(status(code), &facts(error, "m")).unwrap().detail;
+        assert_eq!(said(401, "401"), "answered 401: check the region's api_key and auth_header");
+        assert_eq!(
+            said(404, "DeploymentNotFound"),
+            "answered 404 (DeploymentNotFound): check the region's deployments, and probe.style \
+             and probe.api_version"
+        );
+        assert_eq!(said(500, "internal_error"), "answered 500 (internal_error)");
+        for key in ["sk-abc", "0123456789abcdef", "a b", &"x".repeat(49)] {
+            assert_eq!(said(500, key), "answered 500");
+        }
     }
 
     #[test]
