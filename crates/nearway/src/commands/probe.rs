@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use nearway_probe::{RegionRound, Settings, one_round};
 use nearway_route::{Moment, Outcome, Ranker, Table};
 use nearway_telemetry::{Build, Metrics};
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::assemble::Assembly;
 use crate::cli::Probe;
 use crate::output;
+use crate::signals::Signals;
 use crate::tasks::Tasks;
 
 pub(super) fn run(Probe { file, json, watch, samples }: Probe) -> anyhow::Result<()> {
@@ -33,15 +34,30 @@ pub(super) fn run(Probe { file, json, watch, samples }: Probe) -> anyhow::Result
         let metrics = Metrics::new(Build { version: env!("CARGO_PKG_VERSION"), commit: None })?;
         let pools = Rc::new(Pools::new(PoolSettings::default(), metrics, tasks.tracker().clone()));
         let clock = Clock::start();
-        loop {
-            let next = Instant::now() + settings.interval;
+        let round = async || -> anyhow::Result<bool> {
             let rounds = one_round(&pools, settings.clone(), clock).await;
             let table = rank(&settings, &rounds, Moment::from(clock.now()));
             show(&table, &rounds, json)?;
-            if !watch {
-                return if all_failed(&rounds) { bail!("no region answered") } else { Ok(()) };
+            Ok(all_failed(&rounds))
+        };
+        if !watch {
+            return if round().await? { bail!("no region answered") } else { Ok(()) };
+        }
+        let again_and_again = async {
+            loop {
+                let next = Instant::now() + settings.interval;
+                round().await?;
+                sleep_until(next).await;
+                if !json {
+                    output::line("")?;
+                }
             }
-            sleep_until(next).await;
+        };
+        let signals = Signals::install().context("signals cannot be handled")?;
+        tokio::select! {
+            // only a failure ends it
+            failed = again_and_again => failed,
+            () = signals.told_to_stop() => Ok(()),
         }
     })
 }
