@@ -199,7 +199,7 @@ pub(crate) struct RawTimeouts {
     /// One request with all its attempts.
     #[schemars(transform = defaults::TOTAL.in_schema())]
     pub(crate) total: Option<Text<Duration>>,
-    /// For what is in flight when the process is told to stop.
+    /// For what is in flight when the process is told to stop. A change needs a restart.
     #[schemars(transform = defaults::DRAIN.in_schema())]
     pub(crate) drain: Option<Text<Duration>>,
     /// For a client's request head.
