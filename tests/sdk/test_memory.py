@@ -1,0 +1,89 @@
+"""Bodies of a gigabyte pass through a proxy that stays small, whatever their framing."""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import http.client
+import json
+import pathlib
+
+import pytest
+
+import harness
+
+MIB = 2**20
+GIB = 2**30
+# resident at the most, from the process's start to its end
+BOUND = 64 * MIB
+BLOCK = bytes(range(256)) * (MIB // 256)
+
+
+@pytest.fixture
+def own_proxy(world, tmp_path):
+    """A proxy that nobody else uses, so that its peak is this test's."""
+    with harness.served(harness.configuration(world), tmp_path) as proxy:
+        yield proxy
+        peak = peak_resident(proxy)
+        assert peak < BOUND, f"{peak / MIB:.0f} MiB"
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_upload(own_proxy, framing):
+    told = upload(own_proxy, GIB, framing)
+    assert told == {"len": GIB, "sha256": digest_of(GIB)}
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+def test_download(own_proxy, framing):
+    query = "?chunked=1" if framing == "chunked" else ""
+    with connection(own_proxy) as link:
+        link.request("GET", f"/sim/bytes/{GIB}{query}")
+        answer = link.getresponse()
+        assert answer.status == 200
+        assert (answer.getheader("content-length") is None) == (framing == "chunked")
+        buffer = memoryview(bytearray(MIB))
+        digest = hashlib.sha256()
+        length = 0
+        while read := answer.readinto(buffer):
+            digest.update(buffer[:read])
+            length += read
+    assert length == GIB
+    assert digest.hexdigest() == digest_of(GIB, b"x" * MIB)
+
+
+def test_uploads_at_the_same_time(own_proxy):
+    length = 64 * MIB
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        uploads = [threads.submit(upload, own_proxy, length, "chunked") for _ in range(4)]
+        told = [each.result() for each in uploads]
+    assert told == [{"len": length, "sha256": digest_of(length)}] * len(uploads)
+
+
+def upload(proxy, length, framing):
+    """What the region says of a body of so many bytes."""
+    headers = {"content-length": str(length)} if framing == "content-length" else {}
+    with connection(proxy) as link:
+        blocks = (BLOCK for _ in range(length // len(BLOCK)))
+        link.request("POST", "/sim/sink", blocks, headers)
+        answer = link.getresponse()
+        assert answer.status == 200
+        return json.load(answer)
+
+
+def connection(proxy):
+    host = proxy.url.removeprefix("http://")
+    return contextlib.closing(http.client.HTTPConnection(host, timeout=30))
+
+
+def digest_of(length, block=BLOCK):
+    digest = hashlib.sha256()
+    for _ in range(length // len(block)):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def peak_resident(proxy):
+    """Bytes; Linux keeps the highest value that there was."""
+    lines = pathlib.Path(f"/proc/{proxy.process.child.pid}/status").read_text().splitlines()
+    line = next(line for line in lines if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
