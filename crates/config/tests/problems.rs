@@ -71,6 +71,10 @@ fn each_wrong_value_has_its_place_and_its_remedy() {
         ("regions:\n- name: a\n  url:\n", "config.yaml:3: regions[0].url: write where the region"),
         ("regions: [{}]", "config.yaml:1: regions[0].name: give the region a name"),
         ("regions: [{}]", "config.yaml:1: regions[0].url: write where the region is"),
+        (
+            "regions: [{name: a, url: 'http://a', http2: true}]",
+            "config.yaml:1: regions[0].http2: the url is not https: leave http2 out, or write https",
+        ),
         ("regions: [{name: [a], url: 'https://a'}]", "config.yaml:1: regions[0].name: a list:"),
     ];
     for (text, expected) in cases {

@@ -65,6 +65,10 @@ fn region(
     {
         source.report.wrong(node, "the url is not https: leave ca_file out, or write https");
     }
+    let http2 = source.switched(raw.http2, defaults::HTTP2);
+    if http2 && !url.https && !url.host.is_empty() {
+        source.wrong(raw.http2, "the url is not https: leave http2 out, or write https");
+    }
     let (ca_file, ca_pem) = certificates.unzip();
     Region {
         name: name.unwrap_or_default(),
@@ -76,7 +80,7 @@ fn region(
         tier: source.quantity(raw.tier, &defaults::TIER),
         ca_file,
         ca_pem,
-        http2: source.switched(raw.http2, defaults::HTTP2),
+        http2,
     }
 }
 
