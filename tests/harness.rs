@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 
 use nearway::{Hooks, Listeners, Reload};
-use nearway_sim::{Control, RegionWorld, Sim, World};
+use nearway_sim::{Control, RegionWorld, Sim, SimTls, Stats, World};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub(crate) fn config(regions: &[String], more: &str) -> String {
 
 /// A running proxy; stops and is awaited when dropped.
 pub(crate) struct Proxy {
-    listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     admin: SocketAddr,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -43,7 +43,7 @@ impl Proxy {
 
     /// The same, following changes of what `reload` names.
     pub(crate) fn start_with(yaml: &str, reload: Option<Reload>) -> Self {
-        let config = nearway_config::load(yaml.as_bytes(), &|_: &str| None, &NoFiles)
+        let config = nearway_config::load(yaml.as_bytes(), &|_: &str| None, &Disk)
             .unwrap_or_else(|problems| panic!("{problems}\n{yaml}"));
         let workers = NonZeroUsize::new(config.workers.unwrap()).unwrap();
         let (clients, admin) = (config.listen.address, config.admin.address);
@@ -109,6 +109,11 @@ pub(crate) struct Regions {
 impl Regions {
     /// One region each, with this time to the first token, in milliseconds.
     pub(crate) fn start(regions: &[(&str, f64)]) -> Self {
+        Self::start_with(regions, None)
+    }
+
+    /// The same behind TLS.
+    pub(crate) fn start_with(regions: &[(&str, f64)], tls: Option<SimTls>) -> Self {
         let worlds = regions.iter().map(|(name, base_ms)| {
             RegionWorld::new(name, "sim-key").with_deployments(&["gpt-4o"]).with_base_ms(*base_ms)
         });
@@ -123,7 +128,7 @@ impl Regions {
                 for _ in &world.regions {
                     listeners.push(tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap());
                 }
-                let sim = Sim::start(world, listeners, None, stop.clone()).unwrap();
+                let sim = Sim::start(world, listeners, tls, stop.clone()).unwrap();
                 let regions = sim.regions().iter();
                 let list: Vec<_> = regions
                     .map(|region| (region.name.clone(), region.url.clone(), region.key.clone()))
@@ -138,8 +143,20 @@ impl Regions {
 
     /// As regions of a configuration.
     pub(crate) fn configured(&self) -> Vec<String> {
+        self.configured_with("")
+    }
+
+    /// The same with further lines.
+    pub(crate) fn configured_with(&self, more: &str) -> Vec<String> {
         let regions = self.list.iter();
-        regions.map(|(name, url, key)| region(name, url, &format!(", api_key: {key}"))).collect()
+        regions
+            .map(|(name, url, key)| region(name, url, &format!(", api_key: {key}{more}")))
+            .collect()
+    }
+
+    /// What a region has seen.
+    pub(crate) fn stats(&self, name: &str) -> Stats {
+        self.control.stats(name).unwrap()
     }
 }
 
@@ -150,11 +167,11 @@ impl Drop for Regions {
     }
 }
 
-/// A disk without files.
-struct NoFiles;
+/// The files that a test has written.
+struct Disk;
 
-impl nearway_config::Secrets for NoFiles {
+impl nearway_config::Secrets for Disk {
     fn read(&self, path: &Path) -> Result<String, String> {
-        Err(format!("{}: no such file", path.display()))
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
     }
 }

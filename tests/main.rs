@@ -17,3 +17,5 @@ mod raw;
 mod reload;
 #[cfg(test)]
 mod seen_from_outside;
+#[cfg(test)]
+mod tls;
