@@ -10,6 +10,10 @@ mod follow;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
+mod http2_region;
+#[cfg(test)]
 #[path = "../crates/proxy/tests/wire/raw.rs"]
 #[expect(dead_code, reason = "the tests of the proxy use the rest of it")]
 mod raw;

@@ -12,7 +12,7 @@ use http::Response;
 use http::header::CONTENT_TYPE;
 use hyper::body::{Body, Frame, SizeHint};
 use nearway_telemetry::RequestOutcome;
-use nearway_upstream::{RegionBody, Reply};
+use nearway_upstream::{CutOff, RegionBody, Reply};
 use nearway_wire::endpoint::Operation;
 use nearway_wire::first_token::{FirstToken, Progress};
 use nearway_wire::headers::{ATTEMPTS_HEADER, REGION_HEADER, strip_hop_by_hop};
@@ -26,7 +26,7 @@ use crate::{ClientBody, Timeouts};
 pub enum RelayError {
     /// The region's body ended early or broke its framing.
     #[error("the region's answer broke off")]
-    Truncated(#[source] hyper::Error),
+    Truncated(#[source] CutOff),
     /// The region paused for too long.
     #[error("the region sent nothing for {0:?}")]
     Idle(Duration),

@@ -30,8 +30,13 @@ pub(crate) struct Connected {
     pub(crate) http2: bool,
 }
 
-/// Opens a connection within `limit`, TLS included.
-pub(crate) async fn connect(region: &Region, limit: Duration) -> Result<Connected, Fault> {
+/// Opens a connection within `limit`, TLS included; offers HTTP/2 if `http2` and the region may
+/// have it.
+pub(crate) async fn connect(
+    region: &Region,
+    limit: Duration,
+    http2: bool,
+) -> Result<Connected, Fault> {
     let started = Instant::now();
     let deadline = started + limit;
     let late = |what: &str| Fault::unsent(FaultKind::ConnectTimeout, format!("{what}: {limit:?}"));
@@ -45,6 +50,7 @@ pub(crate) async fn connect(region: &Region, limit: Duration) -> Result<Connecte
         let stream = Stream { inner: Inner::Plain(tcp), written: written.clone() };
         return Ok(Connected { stream, written, connect, tls: None, http2: false });
     };
+    let config = region.http2.as_ref().filter(|_| http2).map_or(config, |http2| &http2.tls);
     let handshake = TlsConnector::from(config.clone()).connect(name.clone(), tcp);
     let stream = timeout_at(deadline, handshake)
         .await

@@ -12,13 +12,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Request;
-use hyper::client::conn::{http1, http2};
+use http::header::UPGRADE;
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use nearway_telemetry::{InFlight, Metrics, PoolMetrics};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Connected, connect};
+use crate::http2::{Seat, Shared};
 use crate::{
     Fault, FaultKind, Limits, Region, RegionBody, Reply, RequestBody, Sent, Timing, Transport,
 };
@@ -63,8 +65,7 @@ pub(crate) struct Pool {
     metrics: PoolMetrics,
     tasks: TaskTracker,
     idle: RefCell<Vec<Idle>>,
-    // one HTTP/2 connection serves all requests
-    shared: RefCell<Option<(http2::SendRequest<RequestBody>, Arc<AtomicU64>)>>,
+    shared: Shared,
     warming: Cell<bool>,
 }
 
@@ -81,9 +82,17 @@ struct Conn {
     written: Arc<AtomicU64>,
 }
 
-/// A connection in use; goes back with [`Lease::give_back`], closes when dropped.
-pub(crate) struct Lease {
-    conn: Option<Conn>,
+/// What a response is read from; goes back with [`Lease::give_back`], ends when dropped.
+pub(crate) enum Lease {
+    /// A connection of its own.
+    Http1(Http1Lease),
+    /// A stream on a shared connection.
+    Http2 { _seat: Seat },
+}
+
+/// An HTTP/1.1 connection in use.
+pub(crate) struct Http1Lease {
+    conn: Conn,
     pool: Weak<Pool>,
 }
 
@@ -122,7 +131,7 @@ impl Pools {
             metrics: self.metrics.pool(region.name()),
             tasks: self.tasks.clone(),
             idle: RefCell::default(),
-            shared: RefCell::default(),
+            shared: Shared::new(region.clone()),
             warming: Cell::new(false),
         });
         pools.push(pool.clone());
@@ -138,8 +147,13 @@ impl Transport for Pools {
         limits: Limits,
     ) -> Result<Reply, Fault> {
         let pool = self.pool(region);
-        if let Some((sender, written)) = pool.shared() {
-            return send_shared(sender, &written, request, limits, Timing::default()).await;
+        // an upgrade needs a connection of HTTP/1.1 (RFC 9113 8.6)
+        let http2 = region.http2.is_some() && !request.headers().contains_key(UPGRADE);
+        if http2 {
+            match Box::pin(pool.send_shared(request, limits)).await {
+                Ok(outcome) => return outcome,
+                Err(unsent) => request = unsent,
+            }
         }
         while let Some(conn) = pool.checkout() {
             pool.metrics.reused();
@@ -155,10 +169,11 @@ impl Transport for Pools {
             }
         }
         // boxed, since it is rare and large: a TLS handshake in every request's future is copied with it
-        let (conn, timing) = match Box::pin(pool.open(limits.connect)).await? {
+        let (conn, timing) = match Box::pin(pool.open(limits.connect, http2)).await? {
             (Opened::Http1(conn), timing) => (conn, timing),
-            (Opened::Http2(sender, written), timing) => {
-                return send_shared(sender, &written, request, limits, timing).await;
+            (Opened::Http2(seat), timing) => {
+                let exchange = pool.shared.exchange(seat, request, limits, timing);
+                return Box::pin(exchange).await.map_err(|(fault, _)| fault);
             }
         };
         pool.exchange(conn, request, limits, timing).await.map_err(|(fault, _)| fault)
@@ -167,28 +182,26 @@ impl Transport for Pools {
 
 enum Opened {
     Http1(Conn),
-    Http2(http2::SendRequest<RequestBody>, Arc<AtomicU64>),
+    Http2(Seat),
 }
 
 impl Pool {
-    async fn open(&self, limit: Duration) -> Result<(Opened, Timing), Fault> {
+    async fn open(&self, limit: Duration, http2: bool) -> Result<(Opened, Timing), Fault> {
         let Connected { stream, written, connect, tls, http2 } =
-            connect(&self.region, limit).await?;
+            connect(&self.region, limit, http2).await?;
         self.metrics.opened();
         let timing = Timing { connect: Some(connect), tls, head: Duration::ZERO };
-        let io = TokioIo::new(stream);
         let failed = |error: hyper::Error| Fault::from_hyper(&error, Sent::Nothing, false);
+        let head_max = self.settings.head_max;
         if http2 {
-            let executor = LocalTasks(self.tasks.clone());
-            let (sender, connection) =
-                http2::Builder::new(executor).handshake(io).await.map_err(failed)?;
+            let opening = self.shared.open(stream, written, head_max, self.tasks.clone());
+            let (seat, connection) = opening.await.map_err(failed)?;
             self.drive(connection);
-            *self.shared.borrow_mut() = Some((sender.clone(), written.clone()));
-            return Ok((Opened::Http2(sender, written), timing));
+            return Ok((Opened::Http2(seat), timing));
         }
         let (sender, connection) = http1::Builder::new()
-            .max_header_size(self.settings.head_max)
-            .handshake(io)
+            .max_header_size(head_max)
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(failed)?;
         self.drive(connection.with_upgrades());
@@ -204,12 +217,22 @@ impl Pool {
         });
     }
 
-    fn shared(&self) -> Option<(http2::SendRequest<RequestBody>, Arc<AtomicU64>)> {
-        let mut shared = self.shared.borrow_mut();
-        if shared.as_ref().is_some_and(|(sender, _)| sender.is_closed()) {
-            *shared = None;
+    /// Over a connection of HTTP/2 that is open; the request comes back if there is none.
+    async fn send_shared(
+        &self,
+        mut request: Request<RequestBody>,
+        limits: Limits,
+    ) -> Result<Result<Reply, Fault>, Request<RequestBody>> {
+        while let Some(seat) = self.shared.seat() {
+            self.metrics.reused();
+            let timing = Timing::default();
+            match self.shared.exchange(seat, request, limits, timing).await {
+                Ok(reply) => return Ok(Ok(reply)),
+                Err((_, Some(unsent))) => request = unsent,
+                Err((fault, None)) => return Ok(Err(fault)),
+            }
         }
-        shared.clone()
+        Err(request)
     }
 
     fn checkout(&self) -> Option<Conn> {
@@ -238,23 +261,24 @@ impl Pool {
 
     fn prune(&self, now: Instant) {
         self.idle.borrow_mut().retain(|entry| entry.until > now && !entry.conn.sender.is_closed());
+        self.shared.prune();
     }
 
     fn close_idle(&self) {
         self.idle.borrow_mut().clear();
-        self.shared.borrow_mut().take();
+        self.shared.clear();
     }
 
     fn warm_up(self: &Rc<Self>) {
         let short = self.settings.warm.saturating_sub(self.idle.borrow().len());
-        if short == 0 || self.warming.get() || self.shared().is_some() {
+        if short == 0 || self.warming.get() || !self.shared.is_empty() {
             return;
         }
         self.warming.set(true);
         let pool = self.clone();
         self.tasks.spawn_local(async move {
             for _ in 0..short {
-                match pool.open(WARM_CONNECT).await {
+                match pool.open(WARM_CONNECT, true).await {
                     Ok((Opened::Http1(conn), _)) => pool.put(conn),
                     Ok((Opened::Http2(..), _)) => break,
                     // the prober reports it; the next round tries again
@@ -283,7 +307,7 @@ impl Pool {
         };
         match outcome {
             Ok(Ok(response)) => {
-                let lease = Lease { conn: Some(conn), pool: Rc::downgrade(self) };
+                let lease = Lease::Http1(Http1Lease { conn, pool: Rc::downgrade(self) });
                 let response = response.map(|body| RegionBody::new(body, lease));
                 Ok(Reply { response, timing })
             }
@@ -297,53 +321,19 @@ impl Pool {
     }
 }
 
-async fn send_shared(
-    mut sender: http2::SendRequest<RequestBody>,
-    written: &AtomicU64,
-    request: Request<RequestBody>,
-    limits: Limits,
-    mut timing: Timing,
-) -> Result<Reply, Fault> {
-    let before = written.load(Ordering::Relaxed);
-    let reused = timing.connect.is_none();
-    let started = Instant::now();
-    let outcome = timeout(limits.head, sender.send_request(request)).await;
-    timing.head = Instant::now() - started;
-    let sent = if written.load(Ordering::Relaxed) == before { Sent::Nothing } else { Sent::Some };
-    match outcome {
-        Ok(Ok(response)) => {
-            let lease = Lease { conn: None, pool: Weak::new() };
-            Ok(Reply { response: response.map(|body| RegionBody::new(body, lease)), timing })
-        }
-        Ok(Err(error)) => Err(Fault::from_hyper(&error, sent, reused)),
-        Err(_elapsed) => Err(late(limits.head, sent, reused)),
-    }
-}
-
-fn late(limit: Duration, sent: Sent, reused: bool) -> Fault {
+pub(crate) fn late(limit: Duration, sent: Sent, reused: bool) -> Fault {
     let detail = format!("no response head within {limit:?}");
     Fault { kind: FaultKind::HeadTimeout, sent, reused, detail }
 }
 
 impl Lease {
     /// The response was read to its end: the connection may serve the next request.
-    pub(crate) fn give_back(mut self) {
-        if let (Some(conn), Some(pool)) = (self.conn.take(), self.pool.upgrade()) {
+    pub(crate) fn give_back(self) {
+        if let Self::Http1(Http1Lease { conn, pool }) = self
+            && let Some(pool) = pool.upgrade()
+        {
             pool.put(conn);
         }
-    }
-}
-
-/// hyper's HTTP/2 client spawns its own driver through this.
-#[derive(Clone)]
-struct LocalTasks(TaskTracker);
-
-impl<F> hyper::rt::Executor<F> for LocalTasks
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, future: F) {
-        self.0.spawn_local(future);
     }
 }
 

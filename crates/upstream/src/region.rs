@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::Credential;
-use crate::tls::{client_config, roots};
+use crate::tls::{client_config, roots, with_http2};
 
 /// What a region is made from; the binary fills it in from the configuration.
 #[derive(Clone, Debug)]
@@ -83,6 +83,15 @@ pub struct Region {
     settings: RegionSettings,
     host: HeaderValue,
     pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    pub(crate) http2: Option<Http2>,
+}
+
+/// What it takes to speak HTTP/2 to a region.
+pub(crate) struct Http2 {
+    /// Offers it.
+    pub(crate) tls: Arc<ClientConfig>,
+    /// In place of the `Host` header.
+    pub(crate) authority: Authority,
 }
 
 impl Region {
@@ -97,11 +106,19 @@ impl Region {
         let tls = if settings.origin.https {
             let name = ServerName::try_from(settings.origin.host.clone())
                 .map_err(|_invalid| bad_host())?;
-            Some((client_config(&settings.trust, settings.http2)?, name))
+            Some((client_config(&settings.trust)?, name))
         } else {
             None
         };
-        Ok(Arc::new(Self { settings, host, tls }))
+        let http2 = match &tls {
+            Some((config, _)) if settings.http2 => Some(Http2 {
+                tls: with_http2(config),
+                authority: Authority::try_from(settings.origin.authority())
+                    .map_err(|_invalid| bad_host())?,
+            }),
+            _ => None,
+        };
+        Ok(Arc::new(Self { settings, host, tls, http2 }))
     }
 
     /// Unique in the process.

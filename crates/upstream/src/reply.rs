@@ -28,6 +28,17 @@ pub struct RegionBody {
     lease: Option<Lease>,
 }
 
+/// Why a region's body did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CutOff {
+    /// The connection or the framing broke.
+    #[error(transparent)]
+    Broken(hyper::Error),
+    /// HTTP/2: the stream was reset as if all were well, but no end had come; hyper passes over it.
+    #[error("the stream was reset before its end")]
+    NoEnd,
+}
+
 #[derive(Debug)]
 enum Source {
     Wire(Incoming),
@@ -60,18 +71,21 @@ impl RegionBody {
 
 impl Body for RegionBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = CutOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         let polled = match &mut self.source {
             Source::Wire(incoming) => Pin::new(incoming).poll_frame(cx),
             Source::Memory(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         };
         match &polled {
             Poll::Ready(None) => {
+                if matches!(self.lease, Some(Lease::Http2 { .. })) && !self.is_end_stream() {
+                    return Poll::Ready(Some(Err(CutOff::NoEnd)));
+                }
                 if let Some(lease) = self.lease.take() {
                     lease.give_back();
                 }
@@ -79,7 +93,7 @@ impl Body for RegionBody {
             Poll::Ready(Some(Ok(_))) => self.release_if_done(),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
-        polled
+        polled.map_err(CutOff::Broken)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -12,19 +12,22 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::{RegionError, TlsTrust};
 
-/// A client configuration that trusts what `trust` says and offers HTTP/2 if `http2`.
-pub(crate) fn client_config(
-    trust: &TlsTrust,
-    http2: bool,
-) -> Result<Arc<ClientConfig>, RegionError> {
+/// A client configuration that trusts what `trust` says and offers HTTP/1.1.
+pub(crate) fn client_config(trust: &TlsTrust) -> Result<Arc<ClientConfig>, RegionError> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| RegionError::Tls(error.to_string()))?
         .with_root_certificates(roots(trust)?)
         .with_no_client_auth();
-    config.alpn_protocols =
-        if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The same, sessions included, but offering HTTP/2 first.
+pub(crate) fn with_http2(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols.insert(0, b"h2".to_vec());
+    Arc::new(config)
 }
 
 /// The authorities that `trust` names. The system's are read once a process: that takes longer than
@@ -77,15 +80,16 @@ mod tests {
     fn a_generated_authority_is_accepted_and_sets_the_protocols() {
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap();
-        let config = client_config(&pem(&certificate.pem()), true).unwrap();
-        assert_eq!(config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+        let config = client_config(&pem(&certificate.pem())).unwrap();
+        assert_eq!(config.alpn_protocols, [b"http/1.1".to_vec()]);
+        assert_eq!(with_http2(&config).alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
     }
 
     #[test]
     fn text_without_a_certificate_is_refused() {
         for text in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----"]
         {
-            let error = client_config(&pem(text), false).unwrap_err();
+            let error = client_config(&pem(text)).unwrap_err();
             assert!(matches!(error, RegionError::Certificate(_)), "{text}: {error}");
         }
     }
