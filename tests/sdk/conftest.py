@@ -24,6 +24,12 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def tls_world(tmp_path_factory):
+    with harness.simulated(tmp_path_factory.mktemp("tls-world"), "--tls") as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
 def proxy(world, tmp_path_factory):
     with harness.served(harness.configuration(world), tmp_path_factory.mktemp("proxy")) as proxy:
         yield proxy

@@ -5,6 +5,7 @@ deadline; and nothing is ended but what was started here.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -79,6 +80,9 @@ class World:
 
     regions: list
     control: str
+    # with TLS: the authority to trust
+    ca_pem: str | None = None
+    ca_file: pathlib.Path | None = None
 
     def change(self, region, **fields):
         """Changes how a region behaves from now on."""
@@ -100,14 +104,15 @@ class Proxy:
         return next(ranking for ranking in rankings if ranking["deployment"] == deployment)
 
 
-def configuration(world, **sections):
+def configuration(world, http2=False, **sections):
     """A configuration for all regions of `world`, with quick probes; JSON is YAML too."""
+    trust = {"ca_file": str(world.ca_file), "http2": http2} if world.ca_file else {}
     return {
         "listen": {"address": "127.0.0.1:0"},
         "admin": {"address": "127.0.0.1:0"},
         "workers": 2,
         "regions": [
-            {"name": region["name"], "url": region["url"], "api_key": region["key"]}
+            {"name": region["name"], "url": region["url"], "api_key": region["key"], **trust}
             for region in world.regions
         ],
         "probe": {"deployments": ["gpt-4o"], "interval": "1s"},
@@ -116,12 +121,16 @@ def configuration(world, **sections):
 
 
 @contextlib.contextmanager
-def simulated(folder):
+def simulated(folder, *flags):
     """Three regions with the simulator's own latencies."""
-    process = Process([BINARY, "sim", "--json"], folder, "sim")
+    process = Process([BINARY, "sim", "--json", *flags], folder, "sim")
     try:
         line = process.wait_for(lambda: first_line(process.out), "the line with its regions")
-        yield World(**json.loads(line))
+        world = World(**json.loads(line))
+        if world.ca_pem:
+            world = dataclasses.replace(world, ca_file=folder / "ca.pem")
+            world.ca_file.write_text(world.ca_pem)
+        yield world
     finally:
         code = process.stop()
     assert code == 0, process.err.read_text()

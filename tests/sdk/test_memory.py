@@ -21,7 +21,14 @@ BLOCK = bytes(range(256)) * (MIB // 256)
 @pytest.fixture
 def own_proxy(world, tmp_path):
     """A proxy that nobody else uses, so that its peak is this test's."""
-    with harness.served(harness.configuration(world), tmp_path) as proxy:
+    with small(harness.configuration(world), tmp_path) as proxy:
+        yield proxy
+
+
+@contextlib.contextmanager
+def small(config, folder):
+    """A proxy that must stay below the bound."""
+    with harness.served(config, folder) as proxy:
         yield proxy
         peak = peak_resident(proxy)
         assert peak < BOUND, f"{peak / MIB:.0f} MiB"
@@ -29,26 +36,20 @@ def own_proxy(world, tmp_path):
 
 @pytest.mark.parametrize("framing", ["content-length", "chunked"])
 def test_upload(own_proxy, framing):
-    told = upload(own_proxy, GIB, framing)
-    assert told == {"len": GIB, "sha256": digest_of(GIB)}
+    assert upload(own_proxy, GIB, framing) == {"len": GIB, "sha256": digest_of(GIB)}
 
 
 @pytest.mark.parametrize("framing", ["content-length", "chunked"])
 def test_download(own_proxy, framing):
-    query = "?chunked=1" if framing == "chunked" else ""
-    with connection(own_proxy) as link:
-        link.request("GET", f"/sim/bytes/{GIB}{query}")
-        answer = link.getresponse()
-        assert answer.status == 200
-        assert (answer.getheader("content-length") is None) == (framing == "chunked")
-        buffer = memoryview(bytearray(MIB))
-        digest = hashlib.sha256()
-        length = 0
-        while read := answer.readinto(buffer):
-            digest.update(buffer[:read])
-            length += read
-    assert length == GIB
-    assert digest.hexdigest() == digest_of(GIB, b"x" * MIB)
+    assert download(own_proxy, GIB, framing) == (GIB, digest_of(GIB, b"x" * MIB))
+
+
+def test_tls_and_http2(tls_world, tmp_path):
+    length = GIB // 4
+    with small(harness.configuration(tls_world, http2=True), tmp_path) as proxy:
+        told = upload(proxy, length, "chunked")
+        assert told == {"len": length, "sha256": digest_of(length)}
+        assert download(proxy, length, "chunked") == (length, digest_of(length, b"x" * MIB))
 
 
 def test_uploads_at_the_same_time(own_proxy):
@@ -68,6 +69,23 @@ def upload(proxy, length, framing):
         answer = link.getresponse()
         assert answer.status == 200
         return json.load(answer)
+
+
+def download(proxy, length, framing):
+    """How many bytes came, and their digest."""
+    query = "?chunked=1" if framing == "chunked" else ""
+    buffer = memoryview(bytearray(MIB))
+    digest = hashlib.sha256()
+    came = 0
+    with connection(proxy) as link:
+        link.request("GET", f"/sim/bytes/{length}{query}")
+        answer = link.getresponse()
+        assert answer.status == 200
+        assert (answer.getheader("content-length") is None) == (framing == "chunked")
+        while read := answer.readinto(buffer):
+            digest.update(buffer[:read])
+            came += read
+    return came, digest.hexdigest()
 
 
 def connection(proxy):
