@@ -3,11 +3,12 @@
 //! Refuse rather than repair (DESIGN section 5, RFC 9112 11.2): a message that two parsers could
 //! read differently goes nowhere.
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use nearway_wire::headers::{REGION_HEADER, strip_hop_by_hop, upgrade_requested};
 
+use crate::replay_headers::Headers;
 use crate::{Refusal, Settings};
 
 /// A request that may go on.
@@ -15,11 +16,17 @@ use crate::{Refusal, Settings};
 pub(crate) struct Admitted {
     pub(crate) method: Method,
     /// End-to-end headers only. `Host` is still the client's; each attempt replaces it in place.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
     /// The protocol that the client wants to switch to.
     pub(crate) upgrade: Option<HeaderValue>,
     /// As declared; `None` if the body comes in chunks.
     pub(crate) length: Option<u64>,
+}
+
+impl Admitted {
+    pub(crate) fn content_type(&self) -> Option<&HeaderValue> {
+        self.headers.unsent().and_then(|headers| headers.get(CONTENT_TYPE))
+    }
 }
 
 /// Checks the head against the settings and splits the hop from the message.
@@ -41,7 +48,7 @@ pub(crate) fn admit(parts: Parts, settings: &Settings) -> Result<Admitted, Refus
     let upgrade = upgrade_requested(&headers);
     strip_hop_by_hop(&mut headers);
     headers.remove(REGION_HEADER);
-    Ok(Admitted { method, headers, upgrade, length })
+    Ok(Admitted { method, headers: Headers::new(headers), upgrade, length })
 }
 
 /// RFC 9112 3.2: exactly one `Host`, and not another one than an absolute target names.

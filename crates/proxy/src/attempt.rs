@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Uri};
+use hyper::body::Incoming;
 use nearway_upstream::{
     Failed, Fault, FaultKind, Home, Limits, Reply, RequestBody, Splice, Transport,
 };
@@ -16,10 +17,10 @@ use nearway_wire::headers::{strip_credentials, strip_key_query};
 use nearway_wire::model::{ModelField, renamed};
 use tokio::time::timeout;
 
-use crate::Target;
 use crate::admit::Admitted;
-use crate::hold_body::Outgoing;
+use crate::hold_body::{Outgoing, hold_body};
 use crate::identify::Identity;
+use crate::{Refusal, Settings, Target};
 
 /// How long a connection may take to give back the body of an attempt that has ended.
 const HOMECOMING: Duration = Duration::from_millis(100);
@@ -35,24 +36,34 @@ pub(crate) struct Original {
 }
 
 impl Original {
-    pub(crate) fn new(
-        identity: Identity,
-        admitted: Admitted,
-        outgoing: Outgoing,
-        model: Option<ModelField>,
-    ) -> Self {
-        Self { identity, admitted, model, outgoing, home: None }
+    /// Boxed: it is large and goes from step to step.
+    pub(crate) fn new(identity: Identity, admitted: Admitted, body: Incoming) -> Box<Self> {
+        let outgoing = Outgoing::Unread(body);
+        Box::new(Self { identity, admitted, model: None, outgoing, home: None })
+    }
+
+    /// Reads as much of the body as must be seen before a region can be chosen.
+    ///
+    /// # Errors
+    /// The client's failure to deliver it.
+    pub(crate) async fn hold_body(&mut self, settings: &Settings) -> Result<(), Refusal> {
+        let held = hold_body(&mut self.outgoing, &self.admitted, &self.identity, settings);
+        self.model = held.await?;
+        if let Some(field) = &self.model {
+            self.identity.deployment = Some(field.name.as_str().into());
+        }
+        Ok(())
     }
 
     /// Sends the request to one region.
-    pub(crate) async fn attempt<T: Transport>(
+    pub(crate) fn attempt<'t, T: Transport>(
         &mut self,
-        transport: &T,
-        target: &Target,
+        transport: &'t T,
+        target: &'t Target,
         limits: Limits,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<impl Future<Output = Result<Reply, Fault>> + use<'t, T>, Fault> {
         let request = self.request_to(target)?;
-        transport.send(&target.region, request, limits).await
+        Ok(transport.send(&target.region, request, limits))
     }
 
     /// Whether the request can go again; waits a moment for its body to come home.
@@ -111,8 +122,8 @@ impl Original {
         target.region.target(&path).ok_or_else(bad)
     }
 
-    fn headers_for(&self, target: &Target, splice: Option<&Splice>) -> HeaderMap {
-        let mut headers = self.admitted.headers.clone();
+    fn headers_for(&mut self, target: &Target, splice: Option<&Splice>) -> HeaderMap {
+        let mut headers = self.admitted.headers.give();
         if let Some(credential) = target.region.credential() {
             strip_credentials(&mut headers);
             credential.apply(&mut headers);
@@ -147,7 +158,7 @@ impl Original {
                 self.home = Some(home);
                 RequestBody::Held(body)
             }
-            Outgoing::Away => RequestBody::Whole(None),
+            Outgoing::Unread(_) | Outgoing::Away => RequestBody::Whole(None),
         }
     }
 }

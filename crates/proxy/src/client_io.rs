@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use nearway_upstream::LazyTimer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Whether a request is being served on a connection; the handler holds the other end.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +57,7 @@ pub(crate) struct ClientIo {
     http2: bool,
     // when the present phase ends; `None` until a read has found nothing in it
     deadline: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: LazyTimer,
 }
 
 /// What the connection is waiting for.
@@ -73,7 +74,15 @@ enum Phase {
 impl ClientIo {
     pub(crate) fn new(stream: TcpStream, busy: Busy, patience: ClientPatience) -> Self {
         let phase = Phase::Idle;
-        Self { stream, busy, patience, phase, http2: false, deadline: None, timer: None }
+        Self {
+            stream,
+            busy,
+            patience,
+            phase,
+            http2: false,
+            deadline: None,
+            timer: LazyTimer::default(),
+        }
     }
 
     /// Waits for the client's first bytes and tells from them which protocol it speaks; they stay
@@ -118,17 +127,8 @@ impl ClientIo {
             Phase::Head => (self.patience.head, "the request head is too slow"),
         };
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
-        }
-        while timer.as_mut().poll(cx).is_ready() {
-            if deadline <= Instant::now() {
-                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, what));
-            }
-            timer.as_mut().reset(deadline);
-        }
-        Poll::Pending
+        let late = self.timer.poll(cx, deadline);
+        late.map(|()| io::Error::new(io::ErrorKind::TimedOut, what))
     }
 }
 

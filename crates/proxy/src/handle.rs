@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use nearway_route::{Plan, Ranking};
 use nearway_upstream::{Fault, FaultKind, Limits, Reply, Transport};
+use nearway_wire::endpoint::Operation;
 use nearway_wire::headers::upgrade_requested;
 use nearway_wire::retry_hint::retry_hint;
 use tokio_util::task::TaskTracker;
@@ -20,8 +21,8 @@ use crate::admit::admit;
 use crate::attempt::Original;
 use crate::choose::choose;
 use crate::client_io::Busy;
-use crate::hold_body::{Readied, hold_body, refusal};
-use crate::identify::{Identity, identify};
+use crate::hold_body::refusal;
+use crate::identify::identify;
 use crate::refuse::Tried;
 use crate::relay::relay;
 use crate::retry::{Facts, Step, next_step};
@@ -31,116 +32,145 @@ use crate::worker::{Context, wall_clock};
 use crate::{ClientBody, Refusal, Settings, Target, Timeouts};
 
 /// Answers one request; never fails.
-pub(crate) async fn handle<T: Transport>(
+///
+/// Whatever needs no waiting is done before the future exists, and what is large is boxed: futures
+/// are moved, and each layer that awaits another holds a copy of what it was given.
+pub(crate) fn handle<T: Transport>(
     context: Rc<Context<T>>,
     tasks: TaskTracker,
     busy: Busy,
     mut request: Request<Incoming>,
-) -> Result<Response<ClientBody>, Infallible> {
+) -> impl Future<Output = Result<Response<ClientBody>, Infallible>> {
     let client = upgrade_requested(request.headers()).map(|_| hyper::upgrade::on(&mut request));
     let (method, uri) = (request.method(), request.uri());
     let mut settle = Settle::begin(context.shared.clone(), context.prepared(), busy, method, uri);
-    Ok(match answer(&context, request, &mut settle).await {
-        Ok((reply, identity)) => pass_on(reply, &identity, client, settle, &tasks),
-        Err(refusal) => {
-            settle.refused(refusal.status(), refusal.code());
-            refusal.respond()
-        }
-    })
+    let original = read(request, &settle.prepared().settings);
+    async move {
+        let answer = match original {
+            Ok(mut original) => answer(&context, &mut original, &mut settle)
+                .await
+                .map(|reply| (reply, original.identity.operation)),
+            Err(refusal) => Err(refusal),
+        };
+        Ok(match answer {
+            Ok((reply, operation)) => pass_on(reply, operation, client, settle, &tasks),
+            Err(refusal) => {
+                settle.refused(refusal.status(), refusal.code());
+                refusal.respond()
+            }
+        })
+    }
+}
+
+fn read(request: Request<Incoming>, settings: &Settings) -> Result<Box<Original>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let identity = identify(&parts)?;
+    let admitted = admit(parts, settings)?;
+    Ok(Original::new(identity, admitted, body))
 }
 
 async fn answer<T: Transport>(
     context: &Context<T>,
-    request: Request<Incoming>,
+    original: &mut Original,
     settle: &mut Settle,
-) -> Result<(Reply, Identity), Refusal> {
+) -> Result<Reply, Refusal> {
     let prepared = settle.prepared().clone();
     let settings = &*prepared.settings;
-    let (parts, incoming) = request.into_parts();
-    let mut identity = identify(&parts)?;
-    let admitted = admit(parts, settings)?;
     let began = settle.elapsed();
-    let Readied { outgoing, model } = hold_body(&admitted, &identity, incoming, settings).await?;
-    if let Some(field) = &model {
-        identity.deployment = Some(field.name.as_str().into());
-    }
-    settle.body_read(settle.elapsed().saturating_sub(began), admitted.length);
-    settle.identified(&identity);
+    original.hold_body(settings).await?;
+    let elapsed = settle.elapsed();
+    settle.body_read(elapsed.saturating_sub(began), original.admitted.length);
+    settle.identified(&original.identity);
     let table = context.table();
-    let ranking = table.ranking(identity.deployment.as_deref()).clone();
-    let mut original = Original::new(identity, admitted, outgoing, model);
-    let reply = first_answer(context, &ranking, &mut original, settings, settle).await?;
-    Ok((reply, original.identity))
+    let ranking = table.ranking(original.identity.deployment.as_deref());
+    first_answer(&context.transport, ranking, original, settle, elapsed).await
 }
 
 /// Tries region after region until one answers, or the plan, the bound or the law ends it.
 async fn first_answer<T: Transport>(
-    context: &Context<T>,
+    transport: &T,
     ranking: &Ranking,
     original: &mut Original,
-    settings: &Settings,
     settle: &mut Settle,
+    mut elapsed: Duration,
 ) -> Result<Reply, Refusal> {
+    let prepared = settle.prepared().clone();
+    let settings = &*prepared.settings;
     let mut plan = Plan::new();
     let mut tried: Vec<Tried> = Vec::new();
     let mut last = None;
     while settle.attempts() < settings.attempts {
-        let chosen = choose(&mut plan, ranking, context.now(), &original.identity, settings);
+        let now = settle.moment(elapsed);
+        let chosen = choose(&mut plan, ranking, now, &original.identity, settings);
         let Some(choice) = chosen else { break };
         let Some(target) = settings.regions.get(choice.place) else { break };
         if let Some(previous) = tried.last() {
             settle.failing_over(previous, target.region.name());
         }
-        settle.attempting(&choice);
-        let Asked { reply, verdict } = ask(context, target, original, settings, settle).await?;
-        let Some((kind, step)) = verdict else { return reply.ok_or_else(|| nowhere(original)) };
-        tried.push(Tried { region: target.region.name().clone(), kind });
-        last = reply;
-        if step == Step::GiveUp {
-            break;
+        settle.attempting(choice, elapsed);
+        match ask(transport, target, original, settings, settle).await? {
+            Ok(reply) => return Ok(reply),
+            Err(Failed { reply, kind, step }) => {
+                tried.push(Tried { region: target.region.name().clone(), kind });
+                last = reply;
+                if step == Step::GiveUp {
+                    break;
+                }
+            }
         }
+        elapsed = settle.elapsed();
     }
     match last {
         // nobody did better: what the last region said is the answer
-        Some(reply) => Ok(reply),
+        Some(reply) => Ok(*reply),
         None if tried.is_empty() => Err(nowhere(original)),
         None => Err(Refusal::Unreachable(tried)),
     }
 }
 
-/// What came of asking one region.
-struct Asked {
-    reply: Option<Reply>,
-    /// What was wrong and what follows; `None`: nothing.
-    verdict: Option<(FaultKind, Step)>,
+/// A region that was asked in vain: what was wrong, and what follows.
+struct Failed {
+    /// What the region itself said, if it said anything.
+    reply: Option<Box<Reply>>,
+    kind: FaultKind,
+    step: Step,
 }
 
 /// Asks one region, again on a fresh connection if a used one turns out to be dead.
 async fn ask<T: Transport>(
-    context: &Context<T>,
+    transport: &T,
     target: &Target,
     original: &mut Original,
     settings: &Settings,
     settle: &mut Settle,
-) -> Result<Asked, Refusal> {
+) -> Result<Result<Reply, Failed>, Refusal> {
+    let mut elapsed = settle.began();
     let mut facts = Facts {
         creates_state: original.identity.operation.creates_state(&original.admitted.method),
         own_credential: target.region.credential().is_some(),
         freshened: false,
     };
     loop {
-        let asked = settle.elapsed();
-        let outcome = match limits(&settings.timeouts, asked) {
-            Some(limits) => original.attempt(&context.transport, target, limits).await,
+        let sent = match limits(&settings.timeouts, elapsed) {
+            Some(limits) => original.attempt(transport, target, limits),
             None => Err(Fault::unsent(FaultKind::TotalTimeout, "no time left")),
         };
-        settle.waited(settle.elapsed().saturating_sub(asked));
+        let outcome = match sent {
+            Ok(sent) => sent.await,
+            Err(fault) => Err(fault),
+        };
         let (reply, fault) = match outcome {
-            Err(fault) => (None, fault),
-            Ok(reply) => match Fault::from_status(reply.response.status()) {
-                None => return Ok(Asked { reply: Some(reply), verdict: None }),
-                Some(fault) => (Some(reply), fault),
-            },
+            Ok(reply) => {
+                settle.waited(reply.timing.until_head());
+                match Fault::from_status(reply.response.status()) {
+                    None => return Ok(Ok(reply)),
+                    Some(fault) => (Some(Box::new(reply)), fault),
+                }
+            }
+            Err(fault) => {
+                settle.waited(settle.elapsed().saturating_sub(elapsed));
+                (None, fault)
+            }
         };
         let mut step = next_step(&fault, facts);
         if step != Step::GiveUp || reply.is_none() {
@@ -151,11 +181,12 @@ async fn ask<T: Transport>(
         }
         if step == Step::SameRegion {
             facts.freshened = true;
+            elapsed = settle.elapsed();
             continue;
         }
         let headers = reply.as_ref().map(|reply| reply.response.headers());
         settle.blame(&fault, headers.and_then(|headers| retry_hint(headers, None, wall_clock())));
-        return Ok(Asked { reply, verdict: Some((fault.kind, step)) });
+        return Ok(Err(Failed { reply, kind: fault.kind, step }));
     }
 }
 
@@ -169,7 +200,7 @@ fn limits(timeouts: &Timeouts, elapsed: Duration) -> Option<Limits> {
 /// The region's answer in the form that the client asked for.
 fn pass_on(
     reply: Reply,
-    identity: &Identity,
+    operation: Operation,
     client: Option<OnUpgrade>,
     settle: Box<Settle>,
     tasks: &TaskTracker,
@@ -178,7 +209,7 @@ fn pass_on(
         Some(client) if reply.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             tunnel(reply, client, settle, tasks)
         }
-        _ => relay(reply, identity.operation, settle),
+        _ => relay(reply, operation, settle),
     }
 }
 

@@ -4,12 +4,15 @@
 //! of regions. A larger one streams from the start; only while its deployment is not known yet is
 //! it read ahead, in one pass and up to the configured limit.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use nearway_upstream::{BodyLimits, Failed, Held};
+use nearway_upstream::{BodyLimits, Failed, Held, LazyTimer};
 use nearway_wire::model::{BodyKind, ModelField, ModelScan, Scan, body_kind};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use crate::admit::Admitted;
 use crate::identify::Identity;
@@ -21,6 +24,8 @@ const SMALL: u64 = 64 * 1024;
 /// The client's body, as far as the attempts are concerned.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
+    /// Not looked at yet.
+    Unread(Incoming),
     /// There is none.
     Empty,
     /// All of it.
@@ -31,23 +36,17 @@ pub(crate) enum Outgoing {
     Away,
 }
 
-/// A body ready for the first attempt.
-#[derive(Debug)]
-pub(crate) struct Readied {
-    pub(crate) outgoing: Outgoing,
-    /// Where the body names its deployment.
-    pub(crate) model: Option<ModelField>,
-}
-
-/// Reads what must be read.
+/// Reads what must be read; tells where the body names its deployment.
 pub(crate) async fn hold_body(
+    outgoing: &mut Outgoing,
     admitted: &Admitted,
     identity: &Identity,
-    mut incoming: Incoming,
     settings: &Settings,
-) -> Result<Readied, Refusal> {
+) -> Result<Option<ModelField>, Refusal> {
+    let Outgoing::Unread(incoming) = outgoing else { return Ok(None) };
     if incoming.is_end_stream() {
-        return Ok(Readied { outgoing: Outgoing::Empty, model: None });
+        *outgoing = Outgoing::Empty;
+        return Ok(None);
     }
     let limits = BodyLimits {
         hold: settings.hold_body,
@@ -56,20 +55,23 @@ pub(crate) async fn hold_body(
     };
     let mut search = Search::new(admitted, identity);
     if admitted.length.is_some_and(|length| length <= SMALL) {
-        let whole = read_whole(&mut incoming, limits).await?;
+        let whole = read_whole(incoming, limits).await?;
         search.feed(&whole);
-        return Ok(Readied { outgoing: Outgoing::Whole(whole), model: search.found() });
+        *outgoing = Outgoing::Whole(whole);
+        return Ok(search.found());
     }
     let mut chunks = Vec::new();
     let mut read = 0;
     while search.goes_on() && read < limits.hold {
-        let Some(chunk) = next_chunk(&mut incoming, limits).await? else { break };
+        let Some(chunk) = next_chunk(incoming, limits).await? else { break };
         search.feed(&chunk);
         read += chunk.len();
         chunks.push(chunk);
     }
-    let held = Held::new(chunks, incoming, limits);
-    Ok(Readied { outgoing: Outgoing::Held(held), model: search.found() })
+    if let Outgoing::Unread(rest) = std::mem::replace(outgoing, Outgoing::Away) {
+        *outgoing = Outgoing::Held(Held::new(chunks, rest, limits));
+    }
+    Ok(search.found())
 }
 
 async fn read_whole(incoming: &mut Incoming, limits: BodyLimits) -> Result<Bytes, Refusal> {
@@ -85,10 +87,16 @@ async fn read_whole(incoming: &mut Incoming, limits: BodyLimits) -> Result<Bytes
 }
 
 async fn next_chunk(incoming: &mut Incoming, limits: BodyLimits) -> Result<Option<Bytes>, Refusal> {
-    let frame = timeout(limits.idle, incoming.frame())
-        .await
-        .map_err(|_elapsed| Refusal::BodyStalled(limits.idle))?;
-    match frame {
+    let mut timer = LazyTimer::default();
+    let mut stalled_at = None;
+    let frame = poll_fn(|cx| match Pin::new(&mut *incoming).poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+        Poll::Pending => {
+            let deadline = *stalled_at.get_or_insert_with(|| Instant::now() + limits.idle);
+            timer.poll(cx, deadline).map(|()| Err(Refusal::BodyStalled(limits.idle)))
+        }
+    });
+    match frame.await? {
         None => Ok(None),
         // trailers come after the last chunk: there is nothing more to search
         Some(Ok(frame)) => Ok(frame.into_data().ok()),
@@ -117,7 +125,7 @@ impl Search {
         if !identity.wants_body() {
             return Self::Off;
         }
-        match body_kind(admitted.headers.get(http::header::CONTENT_TYPE)) {
+        match body_kind(admitted.content_type()) {
             BodyKind::Opaque => Self::Off,
             kind => Self::On(ModelScan::new(kind)),
         }

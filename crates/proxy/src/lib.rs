@@ -16,6 +16,7 @@ mod identify;
 mod listen;
 mod refuse;
 mod relay;
+mod replay_headers;
 mod report;
 mod retry;
 mod settings;

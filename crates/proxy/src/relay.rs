@@ -12,11 +12,11 @@ use http::Response;
 use http::header::CONTENT_TYPE;
 use hyper::body::{Body, Frame, SizeHint};
 use nearway_telemetry::RequestOutcome;
-use nearway_upstream::{CutOff, RegionBody, Reply};
+use nearway_upstream::{CutOff, LazyTimer, RegionBody, Reply};
 use nearway_wire::endpoint::Operation;
 use nearway_wire::first_token::{FirstToken, Progress};
 use nearway_wire::headers::{ATTEMPTS_HEADER, REGION_HEADER, strip_hop_by_hop};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use crate::settle::Settle;
 use crate::{ClientBody, Timeouts};
@@ -63,11 +63,11 @@ pub(crate) fn relay(
         .headers
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
-    settle.answered(parts.status);
+    let spent = settle.answered(parts.status);
     if body.is_end_stream() {
         settle.finish_as_answered();
     }
-    let clock = Patience::new(settle.prepared().settings.timeouts, settle.elapsed());
+    let clock = Patience::new(settle.prepared().settings.timeouts, spent);
     let watch = is_stream.then(|| FirstToken::new(operation));
     Response::from_parts(
         parts,
@@ -139,15 +139,18 @@ impl Body for Relayed {
 #[derive(Debug)]
 struct Patience {
     timeouts: Timeouts,
-    total_at: Option<Instant>,
     spent: Duration,
+    // known from the first pause on
+    total_at: Option<Instant>,
+    until: Option<Instant>,
     moved: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: LazyTimer,
 }
 
 impl Patience {
     fn new(timeouts: Timeouts, spent: Duration) -> Self {
-        Self { timeouts, total_at: None, spent, moved: false, timer: None }
+        let timer = LazyTimer::default();
+        Self { timeouts, spent, total_at: None, until: None, moved: false, timer }
     }
 
     fn moved(&mut self) {
@@ -156,20 +159,19 @@ impl Patience {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RelayError> {
         loop {
-            let Some(timer) = &mut self.timer else {
+            let Some(until) = self.until else {
                 let now = Instant::now();
                 let left = self.timeouts.total.saturating_sub(self.spent);
                 let total_at = *self.total_at.get_or_insert(now + left);
-                let until = total_at.min(now + self.timeouts.idle);
-                self.timer = Some(Box::pin(tokio::time::sleep_until(until)));
+                self.until = Some(total_at.min(now + self.timeouts.idle));
                 self.moved = false;
                 continue;
             };
-            if timer.as_mut().poll(cx).is_pending() {
+            if self.timer.poll(cx, until).is_pending() {
                 return Poll::Pending;
             }
-            self.timer = None;
-            if self.total_at.is_some_and(|at| at <= Instant::now()) {
+            self.until = None;
+            if self.total_at.is_some_and(|at| at <= until) {
                 return Poll::Ready(RelayError::Total(self.timeouts.total));
             }
             // a pause that began after the last chunk lasts at most twice the idle timeout

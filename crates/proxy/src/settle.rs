@@ -95,6 +95,11 @@ impl Settle {
         self.shared.clock.now().saturating_sub(self.received)
     }
 
+    /// The moment when so much had elapsed.
+    pub(crate) fn moment(&self, elapsed: Duration) -> Moment {
+        Moment::from(self.received + elapsed)
+    }
+
     pub(crate) fn prepared(&self) -> &Rc<Prepared> {
         &self.prepared
     }
@@ -111,17 +116,23 @@ impl Settle {
         self.bytes_in = length.unwrap_or_default();
     }
 
-    /// A region is about to be asked.
-    pub(crate) fn attempting(&mut self, choice: &Choice) {
+    /// A region is about to be asked, when so much has elapsed.
+    pub(crate) fn attempting(&mut self, choice: Choice, elapsed: Duration) {
         self.attempts += 1;
         self.current = Some(Attempted {
             place: choice.place,
-            sent: self.shared.clock.now(),
+            sent: self.received + elapsed,
             _in_flight: choice.vitals.enter(),
             _counted: self.prepared.route(Some(choice.place), self.deployment_place).enter(),
-            vitals: choice.vitals.clone(),
-            region_vitals: choice.region_vitals.clone(),
+            vitals: choice.vitals,
+            region_vitals: choice.region_vitals,
         });
+    }
+
+    /// How much had elapsed when the attempt under way began.
+    pub(crate) fn began(&self) -> Duration {
+        let sent = self.current.as_ref().map_or(self.received, |attempt| attempt.sent);
+        sent.saturating_sub(self.received)
     }
 
     /// A region was at work for so long: it has answered, or the attempt has failed.
@@ -151,11 +162,9 @@ impl Settle {
         if let Some(rest) = rest {
             vitals.cool_until(Moment::from(now + rest));
         }
-        self.report(Outcome::Failure {
-            reason: fault.kind.as_str(),
-            after: now.saturating_sub(attempt.sent),
-            retry_after,
-        });
+        let after = now.saturating_sub(attempt.sent);
+        let reason = fault.kind.as_str();
+        self.report(now, Outcome::Failure { reason, after, retry_after });
     }
 
     /// The request goes on to another region.
@@ -173,12 +182,14 @@ impl Settle {
         });
     }
 
-    /// The head of the answer is on its way to the client.
-    pub(crate) fn answered(&mut self, status: StatusCode) {
+    /// The head of the answer is on its way to the client; tells how much has elapsed.
+    pub(crate) fn answered(&mut self, status: StatusCode) -> Duration {
         self.status = Some(status);
-        let added = self.elapsed().saturating_sub(self.waited);
+        let elapsed = self.elapsed();
+        let added = elapsed.saturating_sub(self.waited);
         self.added = Some(added);
         self.shared.metrics.added_time(added);
+        elapsed
     }
 
     /// Nearway answers itself.
@@ -236,18 +247,14 @@ impl Settle {
         self.prepared.name(self.current.as_ref()?.place)
     }
 
-    fn report(&self, outcome: Outcome) {
+    fn report(&self, now: Duration, outcome: Outcome) {
         let Some(attempt) = &self.current else { return };
         let settings = &self.prepared.settings;
         let Some(target) = settings.regions.get(attempt.place) else { return };
         let report = Report {
             region: target.id,
             deployment: settings.metric_deployments.get(self.deployment_place).cloned(),
-            sample: Sample {
-                at: Moment::from(self.shared.clock.now()),
-                source: Source::Live,
-                outcome,
-            },
+            sample: Sample { at: Moment::from(now), source: Source::Live, outcome },
         };
         self.shared.reports.push(report, &self.shared.metrics);
     }
@@ -257,25 +264,22 @@ impl Drop for Settle {
     fn drop(&mut self) {
         self.busy.set(false);
         let outcome = self.outcome.unwrap_or(RequestOutcome::ClientGone);
-        let total = self.elapsed();
+        let now = self.shared.clock.now();
+        let total = now.saturating_sub(self.received);
         let place = self.current.as_ref().map(|attempt| attempt.place);
         self.prepared.route(place, self.deployment_place).ended(outcome, total);
         match (outcome, &self.current) {
             (RequestOutcome::Ok, Some(attempt)) => {
                 attempt.vitals.answered();
                 attempt.region_vitals.answered();
-                let since = self.shared.clock.now().saturating_sub(attempt.sent);
-                self.report(Outcome::Answer {
-                    first_token: self.first_token,
-                    total: since,
-                    tokens: 0,
-                });
+                let (first_token, total) = (self.first_token, now.saturating_sub(attempt.sent));
+                self.report(now, Outcome::Answer { first_token, total, tokens: 0 });
             }
             (RequestOutcome::Truncated, Some(attempt)) => {
                 attempt.vitals.failed();
-                let after = self.shared.clock.now().saturating_sub(attempt.sent);
+                let after = now.saturating_sub(attempt.sent);
                 let reason = FaultKind::Truncated.as_str();
-                self.report(Outcome::Failure { reason, after, retry_after: None });
+                self.report(now, Outcome::Failure { reason, after, retry_after: None });
             }
             _ => {}
         }

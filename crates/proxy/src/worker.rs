@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
-use nearway_route::{Live, Moment, Reader, Table};
+use nearway_route::{Live, Reader, Table};
 use nearway_telemetry::{Metrics, ProxyMetrics, RouteMetrics};
 use nearway_upstream::{Clock, FaultKind, Transport};
 use tokio::sync::mpsc;
@@ -91,10 +91,6 @@ impl<T: Transport> Context<T> {
     /// The route table in force now.
     pub(crate) fn table(&self) -> Arc<Table> {
         self.table.borrow_mut().load().clone()
-    }
-
-    pub(crate) fn now(&self) -> Moment {
-        Moment::from(self.shared.clock.now())
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::connect::Stream;
-use crate::pool::{Lease, late};
+use crate::exchange::{Failure, Lease, late};
 use crate::{Fault, FaultKind, Limits, Region, RegionBody, Reply, RequestBody, Sent, Timing};
 
 /// The HTTP/2 connections of one worker to one region.
@@ -115,7 +115,7 @@ impl Shared {
         mut request: Request<RequestBody>,
         limits: Limits,
         mut timing: Timing,
-    ) -> Result<Reply, (Fault, Option<Request<RequestBody>>)> {
+    ) -> Result<Reply, Failure> {
         let reused = timing.connect.is_none();
         make_absolute(&mut request, &self.region);
         let written = &seat.0.written;
@@ -135,7 +135,7 @@ impl Shared {
             Ok(Err(mut error)) => {
                 let unsent = error.take_message().map(|mut request| {
                     make_relative(&mut request, &self.region);
-                    request
+                    Box::new(request)
                 });
                 let sent = if unsent.is_some() { Sent::Nothing } else { sent };
                 (fault(error.error(), sent, reused), unsent)

@@ -7,8 +7,10 @@
 mod body;
 mod connect;
 mod credential;
+mod exchange;
 mod fault;
 mod http2;
+mod lazy_timer;
 mod pool;
 mod region;
 mod reply;
@@ -19,6 +21,7 @@ mod transport;
 pub use body::{BodyError, BodyLimits, Failed, Held, HeldBody, Home, RequestBody, Splice};
 pub use credential::Credential;
 pub use fault::{Fault, FaultKind, Sent, Side};
+pub use lazy_timer::LazyTimer;
 pub use pool::{PoolSettings, Pools};
 pub use region::{Origin, Region, RegionError, RegionSettings, TlsTrust};
 pub use reply::{CutOff, RegionBody, Reply};

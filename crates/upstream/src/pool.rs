@@ -6,9 +6,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Request;
@@ -16,14 +15,13 @@ use http::header::UPGRADE;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use nearway_telemetry::{InFlight, Metrics, PoolMetrics};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::{Connected, connect};
+use crate::exchange::Conn;
 use crate::http2::{Seat, Shared};
-use crate::{
-    Fault, FaultKind, Limits, Region, RegionBody, Reply, RequestBody, Sent, Timing, Transport,
-};
+use crate::{Fault, Limits, Region, Reply, RequestBody, Sent, Timing, Transport};
 
 /// How a worker keeps its connections.
 #[derive(Clone, Copy, Debug)]
@@ -76,26 +74,6 @@ struct Idle {
     _counted: InFlight,
 }
 
-/// An open HTTP/1.1 connection that no request is using.
-struct Conn {
-    sender: http1::SendRequest<RequestBody>,
-    written: Arc<AtomicU64>,
-}
-
-/// What a response is read from; goes back with [`Lease::give_back`], ends when dropped.
-pub(crate) enum Lease {
-    /// A connection of its own.
-    Http1(Http1Lease),
-    /// A stream on a shared connection.
-    Http2 { _seat: Seat },
-}
-
-/// An HTTP/1.1 connection in use.
-pub(crate) struct Http1Lease {
-    conn: Conn,
-    pool: Weak<Pool>,
-}
-
 impl Pools {
     /// No connections yet; `tasks` drives those that will come.
     #[must_use]
@@ -140,43 +118,35 @@ impl Pools {
 }
 
 impl Transport for Pools {
-    async fn send(
+    fn send(
         &self,
         region: &Arc<Region>,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
         limits: Limits,
-    ) -> Result<Reply, Fault> {
+    ) -> impl Future<Output = Result<Reply, Fault>> {
         let pool = self.pool(region);
         // an upgrade needs a connection of HTTP/1.1 (RFC 9113 8.6)
         let http2 = region.http2.is_some() && !request.headers().contains_key(UPGRADE);
-        if http2 {
-            match Box::pin(pool.send_shared(request, limits)).await {
-                Ok(outcome) => return outcome,
-                Err(unsent) => request = unsent,
-            }
-        }
-        while let Some(conn) = pool.checkout() {
-            pool.metrics.reused();
-            match pool.exchange(conn, request, limits, Timing::default()).await {
-                Ok(reply) => return Ok(reply),
-                // it died while idle, and hyper hands back what it never began to send
-                Err((_, Some(unsent))) => request = unsent,
-                Err((fault, None)) => {
-                    // what closed this one has most likely closed the others too
-                    pool.close_idle();
-                    return Err(fault);
-                }
-            }
-        }
-        // boxed, since it is rare and large: a TLS handshake in every request's future is copied with it
-        let (conn, timing) = match Box::pin(pool.open(limits.connect, http2)).await? {
-            (Opened::Http1(conn), timing) => (conn, timing),
-            (Opened::Http2(seat), timing) => {
-                let exchange = pool.shared.exchange(seat, request, limits, timing);
-                return Box::pin(exchange).await.map_err(|(fault, _)| fault);
-            }
+        // before anything is awaited, so that the future has no room for a request
+        let conn = if http2 { None } else { pool.checkout() };
+        let begun = match conn {
+            Some(conn) => Ok(conn.send(request)),
+            None => Err(Box::new(request)),
         };
-        pool.exchange(conn, request, limits, timing).await.map_err(|(fault, _)| fault)
+        async move {
+            let unsent = match begun {
+                Err(request) => request,
+                Ok(exchange) => {
+                    pool.metrics.reused();
+                    match exchange.reply(limits.head, Timing::default(), &pool).await {
+                        Ok(reply) => return Ok(reply),
+                        Err((fault, unsent)) => pool.dead(fault, unsent)?,
+                    }
+                }
+            };
+            // boxed, since it is rarer and large
+            Box::pin(pool.send_otherwise(unsent, limits, http2)).await
+        }
     }
 }
 
@@ -205,7 +175,7 @@ impl Pool {
             .await
             .map_err(failed)?;
         self.drive(connection.with_upgrades());
-        Ok((Opened::Http1(Conn { sender, written }), timing))
+        Ok((Opened::Http1(Conn::new(sender, written)), timing))
     }
 
     /// Runs a connection to its end; what ends it is reported to the request that it carried.
@@ -217,22 +187,49 @@ impl Pool {
         });
     }
 
-    /// Over a connection of HTTP/2 that is open; the request comes back if there is none.
-    async fn send_shared(
-        &self,
-        mut request: Request<RequestBody>,
+    /// Over what is open, else over a new connection.
+    async fn send_otherwise(
+        self: &Rc<Self>,
+        mut request: Box<Request<RequestBody>>,
         limits: Limits,
-    ) -> Result<Result<Reply, Fault>, Request<RequestBody>> {
-        while let Some(seat) = self.shared.seat() {
+        http2: bool,
+    ) -> Result<Reply, Fault> {
+        let timing = Timing::default;
+        while http2 && let Some(seat) = self.shared.seat() {
             self.metrics.reused();
-            let timing = Timing::default();
-            match self.shared.exchange(seat, request, limits, timing).await {
-                Ok(reply) => return Ok(Ok(reply)),
+            match self.shared.exchange(seat, *request, limits, timing()).await {
+                Ok(reply) => return Ok(reply),
                 Err((_, Some(unsent))) => request = unsent,
-                Err((fault, None)) => return Ok(Err(fault)),
+                Err((fault, None)) => return Err(fault),
             }
         }
-        Err(request)
+        while let Some(conn) = self.checkout() {
+            self.metrics.reused();
+            match conn.send(*request).reply(limits.head, timing(), self).await {
+                Ok(reply) => return Ok(reply),
+                Err((fault, unsent)) => request = self.dead(fault, unsent)?,
+            }
+        }
+        let (opened, timing) = self.open(limits.connect, http2).await?;
+        let reply = match opened {
+            Opened::Http1(conn) => conn.send(*request).reply(limits.head, timing, self).await,
+            Opened::Http2(seat) => self.shared.exchange(seat, *request, limits, timing).await,
+        };
+        reply.map_err(|(fault, _)| fault)
+    }
+
+    /// A connection turned out to be dead when it was used again. The request goes on if hyper hands
+    /// back what it never began to send.
+    fn dead(
+        &self,
+        fault: Fault,
+        unsent: Option<Box<Request<RequestBody>>>,
+    ) -> Result<Box<Request<RequestBody>>, Fault> {
+        unsent.ok_or_else(|| {
+            // what closed this one has most likely closed the others too
+            self.close_idle();
+            fault
+        })
     }
 
     fn checkout(&self) -> Option<Conn> {
@@ -241,18 +238,19 @@ impl Pool {
         // newest first; one whose driver has not yet seen its last response end stays in the list
         for index in (0..idle.len()).rev() {
             let Some(entry) = idle.get(index) else { continue };
-            if entry.conn.sender.is_closed() || entry.until <= now {
+            if entry.conn.is_closed() || entry.until <= now {
                 idle.remove(index);
-            } else if entry.conn.sender.is_ready() {
+            } else if entry.conn.is_ready() {
                 return Some(idle.remove(index).conn);
             }
         }
         None
     }
 
-    fn put(&self, conn: Conn) {
+    /// Keeps a connection for the next request.
+    pub(crate) fn put(&self, conn: Conn) {
         let mut idle = self.idle.borrow_mut();
-        if conn.sender.is_closed() || idle.len() >= self.settings.idle_max {
+        if conn.is_closed() || idle.len() >= self.settings.idle_max {
             return;
         }
         let life = self.settings.idle_for.mul_f64(0.75 + fastrand::f64() / 4.0);
@@ -260,7 +258,7 @@ impl Pool {
     }
 
     fn prune(&self, now: Instant) {
-        self.idle.borrow_mut().retain(|entry| entry.until > now && !entry.conn.sender.is_closed());
+        self.idle.borrow_mut().retain(|entry| entry.until > now && !entry.conn.is_closed());
         self.shared.prune();
     }
 
@@ -288,64 +286,11 @@ impl Pool {
             pool.warming.set(false);
         });
     }
-
-    async fn exchange(
-        self: &Rc<Self>,
-        mut conn: Conn,
-        request: Request<RequestBody>,
-        limits: Limits,
-        mut timing: Timing,
-    ) -> Result<Reply, (Fault, Option<Request<RequestBody>>)> {
-        let reused = timing.connect.is_none();
-        let before = conn.written.load(Ordering::Relaxed);
-        let started = Instant::now();
-        let outcome = timeout(limits.head, conn.sender.try_send_request(request)).await;
-        timing.head = Instant::now() - started;
-        let written = conn.written.clone();
-        let sent = move || {
-            if written.load(Ordering::Relaxed) == before { Sent::Nothing } else { Sent::Some }
-        };
-        match outcome {
-            Ok(Ok(response)) => {
-                let lease = Lease::Http1(Http1Lease { conn, pool: Rc::downgrade(self) });
-                let response = response.map(|body| RegionBody::new(body, lease));
-                Ok(Reply { response, timing })
-            }
-            Ok(Err(mut error)) => {
-                let unsent = error.take_message();
-                let sent = if unsent.is_some() { Sent::Nothing } else { sent() };
-                Err((Fault::from_hyper(error.error(), sent, reused), unsent))
-            }
-            Err(_elapsed) => Err((late(limits.head, sent(), reused), None)),
-        }
-    }
-}
-
-pub(crate) fn late(limit: Duration, sent: Sent, reused: bool) -> Fault {
-    let detail = format!("no response head within {limit:?}");
-    Fault { kind: FaultKind::HeadTimeout, sent, reused, detail }
-}
-
-impl Lease {
-    /// The response was read to its end: the connection may serve the next request.
-    pub(crate) fn give_back(self) {
-        if let Self::Http1(Http1Lease { conn, pool }) = self
-            && let Some(pool) = pool.upgrade()
-        {
-            pool.put(conn);
-        }
-    }
 }
 
 impl fmt::Debug for Pools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pools").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::Timing;
-use crate::pool::Lease;
+use crate::exchange::Lease;
 
 /// A response and what it took.
 #[derive(Debug)]
