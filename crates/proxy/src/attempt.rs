@@ -156,7 +156,7 @@ impl Original {
             Outgoing::Held(held) => {
                 let (body, home) = held.lend(splice);
                 self.home = Some(home);
-                RequestBody::Held(body)
+                RequestBody::Held(Box::new(body))
             }
             Outgoing::Unread(_) | Outgoing::Away => RequestBody::Whole(None),
         }

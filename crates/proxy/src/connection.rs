@@ -89,7 +89,8 @@ impl Server {
             let ended = if protocol == Protocol::Http2 {
                 let connection = http2_builder(spawn, head_max, timeouts)
                     .serve_connection(TokioIo::new(io), service);
-                until_the_end(connection, &drain).await
+                // boxed: larger than all else here, and few clients speak it
+                Box::pin(until_the_end(connection, &drain)).await
             } else {
                 let connection = http1_builder(head_max)
                     .serve_connection(TokioIo::new(io), service)

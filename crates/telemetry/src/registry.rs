@@ -17,8 +17,9 @@ use crate::names::{self, Family, Kind};
 /// The media type of [`Metrics::render`] (Prometheus text format 0.0.4).
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// How often the binary calls [`Metrics::upkeep`].
-pub const UPKEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often the binary calls [`Metrics::upkeep`]. Samples take 8 bytes until then: at 30,000 requests a
+/// second about half a megabyte each time.
+pub const UPKEEP_EVERY: Duration = Duration::from_millis(250);
 
 /// Which build is running, as labels of `nearway_build_info`.
 #[derive(Clone, Copy, Debug)]

@@ -19,8 +19,8 @@ use tokio::time::{Instant, Sleep};
 pub enum RequestBody {
     /// All of it, in memory; `None` once it was read, or for no body.
     Whole(Option<Bytes>),
-    /// As it arrives from the client.
-    Held(HeldBody),
+    /// As it arrives from the client; boxed, since it is large and most bodies are not like it.
+    Held(Box<HeldBody>),
 }
 
 /// Why a request body ended early.
@@ -291,7 +291,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Held(held) => Pin::new(held).poll_frame(cx),
+            Self::Held(held) => Pin::new(held.as_mut()).poll_frame(cx),
         }
     }
 
