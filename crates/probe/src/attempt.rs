@@ -172,7 +172,7 @@ impl Probe {
         let request = self.request(method, target, body)?;
         let settings = &*self.settings;
         let limits = Limits { connect: settings.connect, head: settings.timeout };
-        transport.send(&self.region, request, limits).await
+        transport.send(&self.region, request, limits, None).await
     }
 
     fn request(

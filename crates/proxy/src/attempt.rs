@@ -10,7 +10,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use hyper::body::Incoming;
 use nearway_upstream::{
-    Failed, Fault, FaultKind, Home, Limits, Reply, RequestBody, Splice, Transport,
+    Failed, Fault, FaultKind, Home, Interim, Limits, Reply, RequestBody, Splice, Transport,
 };
 use nearway_wire::endpoint::rename;
 use nearway_wire::headers::{strip_credentials, strip_key_query};
@@ -32,14 +32,21 @@ pub(crate) struct Original {
     pub(crate) admitted: Admitted,
     pub(crate) model: Option<ModelField>,
     pub(crate) outgoing: Outgoing,
+    /// Where interim answers go; `None`: nowhere.
+    pub(crate) interim: Option<Interim>,
     home: Option<Home>,
 }
 
 impl Original {
     /// Boxed: it is large and goes from step to step.
-    pub(crate) fn new(identity: Identity, admitted: Admitted, body: Incoming) -> Box<Self> {
+    pub(crate) fn new(
+        identity: Identity,
+        admitted: Admitted,
+        body: Incoming,
+        interim: Option<Interim>,
+    ) -> Box<Self> {
         let outgoing = Outgoing::Unread(body);
-        Box::new(Self { identity, admitted, model: None, outgoing, home: None })
+        Box::new(Self { identity, admitted, model: None, outgoing, interim, home: None })
     }
 
     /// Reads as much of the body as must be seen before a region can be chosen.
@@ -57,13 +64,13 @@ impl Original {
 
     /// Sends the request to one region.
     pub(crate) fn attempt<'t, T: Transport>(
-        &mut self,
+        &'t mut self,
         transport: &'t T,
         target: &'t Target,
         limits: Limits,
     ) -> Result<impl Future<Output = Result<Reply, Fault>> + use<'t, T>, Fault> {
         let request = self.request_to(target)?;
-        Ok(transport.send(&target.region, request, limits))
+        Ok(transport.send(&target.region, request, limits, self.interim.as_ref()))
     }
 
     /// Whether the request can go again; waits a moment for its body to come home.

@@ -8,13 +8,15 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use nearway_upstream::LazyTimer;
+use nearway_upstream::{InterimReader, LazyTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::between::Between;
 
 /// Whether a request is being served on a connection; the handler holds the other end.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +60,7 @@ pub(crate) struct ClientIo {
     // when the present phase ends; `None` until a read has found nothing in it
     deadline: Option<Instant>,
     timer: LazyTimer,
+    between: Between,
 }
 
 /// What the connection is waiting for.
@@ -72,16 +75,21 @@ enum Phase {
 }
 
 impl ClientIo {
-    pub(crate) fn new(stream: TcpStream, busy: Busy, patience: ClientPatience) -> Self {
-        let phase = Phase::Idle;
+    pub(crate) fn new(
+        stream: TcpStream,
+        busy: Busy,
+        patience: ClientPatience,
+        interims: InterimReader,
+    ) -> Self {
         Self {
             stream,
             busy,
             patience,
-            phase,
+            phase: Phase::Idle,
             http2: false,
             deadline: None,
             timer: LazyTimer::default(),
+            between: Between::new(interims),
         }
     }
 
@@ -163,27 +171,36 @@ const PEEK_AGAIN: Duration = Duration::from_millis(1);
 
 impl AsyncWrite for ClientIo {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let this = self.get_mut();
+        ready!(this.between.poll_pass(cx, &mut this.stream))?;
+        this.between.wrote();
+        Pin::new(&mut this.stream).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        ready!(this.between.poll_pass(cx, &mut this.stream))?;
+        this.between.wrote();
+        Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.between.flushing(cx);
+        ready!(this.between.poll_pass(cx, &mut this.stream))?;
+        Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

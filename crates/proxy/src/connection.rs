@@ -6,11 +6,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use http::Version;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use nearway_upstream::Pools;
+use nearway_upstream::{InterimReader, Pools};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -73,7 +74,9 @@ impl Server {
             let busy = Busy::default();
             let patience =
                 ClientPatience { head: timeouts.client_header, idle: timeouts.client_idle };
-            let mut io = ClientIo::new(stream, busy.clone(), patience);
+            let reader = InterimReader::default();
+            let interims = reader.interims();
+            let mut io = ClientIo::new(stream, busy.clone(), patience, reader);
             let protocol = tokio::select! {
                 biased;
                 protocol = io.protocol() => protocol,
@@ -84,7 +87,10 @@ impl Server {
             let spawn = LocalTasks(tasks.clone());
             let service = service_fn(move |request: http::Request<Incoming>| {
                 busy.set(true);
-                handle(context.clone(), tasks.clone(), busy.clone(), request)
+                // an older client knows none (RFC 9110 15.2), and hyper's HTTP/2 can't send any
+                let is_http11 = request.version() == Version::HTTP_11;
+                let interim = is_http11.then(|| interims.open());
+                handle(context.clone(), tasks.clone(), busy.clone(), interim, request)
             });
             let ended = if protocol == Protocol::Http2 {
                 let connection = http2_builder(spawn, head_max, timeouts)

@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use nearway_route::{Plan, Ranking};
-use nearway_upstream::{Fault, FaultKind, Limits, Reply, Transport};
+use nearway_upstream::{Fault, FaultKind, Interim, Limits, Reply, Transport};
 use nearway_wire::endpoint::Operation;
 use nearway_wire::headers::upgrade_requested;
 use nearway_wire::retry_hint::retry_hint;
@@ -31,7 +31,7 @@ use crate::tunnel::tunnel;
 use crate::worker::{Context, wall_clock};
 use crate::{ClientBody, Refusal, Settings, Target, Timeouts};
 
-/// Answers one request; never fails.
+/// Answers one request; never fails. Interim answers of regions go to `interim`.
 ///
 /// Whatever needs no waiting is done before the future exists, and what is large is boxed: futures
 /// are moved, and each layer that awaits another holds a copy of what it was given.
@@ -39,17 +39,22 @@ pub(crate) fn handle<T: Transport>(
     context: Rc<Context<T>>,
     tasks: TaskTracker,
     busy: Busy,
+    interim: Option<Interim>,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<ClientBody>, Infallible>> {
     let client = upgrade_requested(request.headers()).map(|_| hyper::upgrade::on(&mut request));
     let (method, uri) = (request.method(), request.uri());
     let mut settle = Settle::begin(context.shared.clone(), context.prepared(), busy, method, uri);
-    let original = read(request, &settle.prepared().settings);
+    let original = read(request, interim, &settle.prepared().settings);
     async move {
         let answer = match original {
-            Ok(mut original) => answer(&context, &mut original, &mut settle)
-                .await
-                .map(|reply| (reply, original.identity.operation)),
+            Ok(mut original) => {
+                let answer = answer(&context, &mut original, &mut settle).await;
+                if let Some(interim) = &original.interim {
+                    interim.close();
+                }
+                answer.map(|reply| (reply, original.identity.operation))
+            }
             Err(refusal) => Err(refusal),
         };
         Ok(match answer {
@@ -62,11 +67,15 @@ pub(crate) fn handle<T: Transport>(
     }
 }
 
-fn read(request: Request<Incoming>, settings: &Settings) -> Result<Box<Original>, Refusal> {
+fn read(
+    request: Request<Incoming>,
+    interim: Option<Interim>,
+    settings: &Settings,
+) -> Result<Box<Original>, Refusal> {
     let (parts, body) = request.into_parts();
     let identity = identify(&parts)?;
     let admitted = admit(parts, settings)?;
-    Ok(Original::new(identity, admitted, body))
+    Ok(Original::new(identity, admitted, body, interim))
 }
 
 async fn answer<T: Transport>(
@@ -151,13 +160,12 @@ async fn ask<T: Transport>(
         freshened: false,
     };
     loop {
-        let sent = match limits(&settings.timeouts, elapsed) {
-            Some(limits) => original.attempt(transport, target, limits),
+        let outcome = match limits(&settings.timeouts, elapsed) {
+            Some(limits) => match original.attempt(transport, target, limits) {
+                Ok(sent) => sent.await,
+                Err(fault) => Err(fault),
+            },
             None => Err(Fault::unsent(FaultKind::TotalTimeout, "no time left")),
-        };
-        let outcome = match sent {
-            Ok(sent) => sent.await,
-            Err(fault) => Err(fault),
         };
         let (reply, fault) = match outcome {
             Ok(reply) => {

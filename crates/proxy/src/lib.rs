@@ -6,6 +6,7 @@
 
 mod admit;
 mod attempt;
+mod between;
 mod choose;
 mod client_body;
 mod client_io;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::watch::{Watch, Watcher};
 use crate::{Fault, FaultKind, Region};
 
 /// Silence after which the kernel probes a connection; below the four minutes after which Azure's
@@ -25,6 +26,7 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(45);
 pub(crate) struct Connected {
     pub(crate) stream: Stream,
     pub(crate) written: Arc<AtomicU64>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) connect: Duration,
     pub(crate) tls: Option<Duration>,
     pub(crate) http2: bool,
@@ -46,9 +48,11 @@ pub(crate) async fn connect(
     let opened = Instant::now();
     let connect = opened - started;
     let written = Arc::new(AtomicU64::new(0));
+    let watcher = Watcher::default();
+    let watch = watcher.watch();
     let Some((config, name)) = &region.tls else {
-        let stream = Stream { inner: Inner::Plain(tcp), written: written.clone() };
-        return Ok(Connected { stream, written, connect, tls: None, http2: false });
+        let stream = Stream { inner: Inner::Plain(tcp), written: written.clone(), watcher };
+        return Ok(Connected { stream, written, watch, connect, tls: None, http2: false });
     };
     let config = region.http2.as_ref().filter(|_| http2).map_or(config, |http2| &http2.tls);
     let handshake = TlsConnector::from(config.clone()).connect(name.clone(), tcp);
@@ -57,9 +61,9 @@ pub(crate) async fn connect(
         .map_err(|_elapsed| late("no TLS session within"))?
         .map_err(|error| Fault::unsent(FaultKind::Tls, error.to_string()))?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let stream = Stream { inner: Inner::Tls(Box::new(stream)), written: written.clone() };
+    let stream = Stream { inner: Inner::Tls(Box::new(stream)), written: written.clone(), watcher };
     let tls = Some(Instant::now() - opened);
-    Ok(Connected { stream, written, connect, tls, http2 })
+    Ok(Connected { stream, written, watch, connect, tls, http2 })
 }
 
 async fn open(region: &Region) -> Result<TcpStream, Fault> {
@@ -90,11 +94,12 @@ fn tune(stream: &TcpStream) {
     let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive);
 }
 
-/// Plain or TLS, counting what leaves.
+/// Plain or TLS, counting what leaves and watching for interim answers.
 pub(crate) struct Stream {
     inner: Inner,
     /// Bytes of requests handed to the socket; the pool holds the other end.
     written: Arc<AtomicU64>,
+    watcher: Watcher,
 }
 
 enum Inner {
@@ -116,10 +121,14 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().inner {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let result = match &mut this.inner {
             Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
-        }
+        };
+        this.watcher.look(buf.filled().get(before..).unwrap_or_default());
+        result
     }
 }
 

@@ -20,13 +20,16 @@ use tokio::time::Instant;
 
 use crate::http2::Seat;
 use crate::pool::Pool;
-use crate::{Fault, FaultKind, LazyTimer, RegionBody, Reply, RequestBody, Sent, Timing};
+use crate::watch::Watch;
+use crate::{Fault, FaultKind, Interim, LazyTimer, RegionBody, Reply, RequestBody, Sent, Timing};
 
 /// An open HTTP/1.1 connection that no request is using.
 pub(crate) struct Conn {
     sender: SendRequest<RequestBody>,
     // bytes that left; the stream holds the other end
     written: Arc<AtomicU64>,
+    // notices interim answers; the stream holds the other end
+    watch: Arc<Watch>,
     // for the response head; it outlives the request that sets it
     late: LazyTimer,
 }
@@ -54,8 +57,12 @@ pub(crate) enum Lease {
 }
 
 impl Conn {
-    pub(crate) fn new(sender: SendRequest<RequestBody>, written: Arc<AtomicU64>) -> Self {
-        Self { sender, written, late: LazyTimer::default() }
+    pub(crate) fn new(
+        sender: SendRequest<RequestBody>,
+        written: Arc<AtomicU64>,
+        watch: Arc<Watch>,
+    ) -> Self {
+        Self { sender, written, watch, late: LazyTimer::default() }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -66,8 +73,13 @@ impl Conn {
         self.sender.is_ready()
     }
 
-    /// Hands the request over; nothing is awaited.
-    pub(crate) fn send(mut self, request: Request<RequestBody>) -> Exchange {
+    /// Hands the request over; nothing is awaited. Interim answers go to `interim`.
+    pub(crate) fn send(
+        mut self,
+        request: Request<RequestBody>,
+        interim: Option<&Interim>,
+    ) -> Exchange {
+        self.watch.expect(interim);
         let before = self.written.load(Ordering::Relaxed);
         let response = Box::pin(self.sender.try_send_request(request));
         Exchange { conn: self, before, started: Instant::now(), response }

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::connect::{Connected, connect};
 use crate::exchange::Conn;
 use crate::http2::{Seat, Shared};
-use crate::{Fault, Limits, Region, Reply, RequestBody, Sent, Timing, Transport};
+use crate::{Fault, Interim, Limits, Region, Reply, RequestBody, Sent, Timing, Transport};
 
 /// How a worker keeps its connections.
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +123,7 @@ impl Transport for Pools {
         region: &Arc<Region>,
         request: Request<RequestBody>,
         limits: Limits,
+        interim: Option<&Interim>,
     ) -> impl Future<Output = Result<Reply, Fault>> {
         let pool = self.pool(region);
         // an upgrade needs a connection of HTTP/1.1 (RFC 9113 8.6)
@@ -130,7 +131,7 @@ impl Transport for Pools {
         // before anything is awaited, so that the future has no room for a request
         let conn = if http2 { None } else { pool.checkout() };
         let begun = match conn {
-            Some(conn) => Ok(conn.send(request)),
+            Some(conn) => Ok(conn.send(request, interim)),
             None => Err(Box::new(request)),
         };
         async move {
@@ -145,7 +146,7 @@ impl Transport for Pools {
                 }
             };
             // boxed, since it is rarer and large
-            Box::pin(pool.send_otherwise(unsent, limits, http2)).await
+            Box::pin(pool.send_otherwise(unsent, limits, http2, interim)).await
         }
     }
 }
@@ -157,7 +158,7 @@ enum Opened {
 
 impl Pool {
     async fn open(&self, limit: Duration, http2: bool) -> Result<(Opened, Timing), Fault> {
-        let Connected { stream, written, connect, tls, http2 } =
+        let Connected { stream, written, watch, connect, tls, http2 } =
             connect(&self.region, limit, http2).await?;
         self.metrics.opened();
         let timing = Timing { connect: Some(connect), tls, head: Duration::ZERO };
@@ -175,7 +176,7 @@ impl Pool {
             .await
             .map_err(failed)?;
         self.drive(connection.with_upgrades());
-        Ok((Opened::Http1(Conn::new(sender, written)), timing))
+        Ok((Opened::Http1(Conn::new(sender, written, watch)), timing))
     }
 
     /// Runs a connection to its end; what ends it is reported to the request that it carried.
@@ -193,6 +194,7 @@ impl Pool {
         mut request: Box<Request<RequestBody>>,
         limits: Limits,
         http2: bool,
+        interim: Option<&Interim>,
     ) -> Result<Reply, Fault> {
         let timing = Timing::default;
         while http2 && let Some(seat) = self.shared.seat() {
@@ -205,14 +207,16 @@ impl Pool {
         }
         while let Some(conn) = self.checkout() {
             self.metrics.reused();
-            match conn.send(*request).reply(limits.head, timing(), self).await {
+            match conn.send(*request, interim).reply(limits.head, timing(), self).await {
                 Ok(reply) => return Ok(reply),
                 Err((fault, unsent)) => request = self.dead(fault, unsent)?,
             }
         }
         let (opened, timing) = self.open(limits.connect, http2).await?;
         let reply = match opened {
-            Opened::Http1(conn) => conn.send(*request).reply(limits.head, timing, self).await,
+            Opened::Http1(conn) => {
+                conn.send(*request, interim).reply(limits.head, timing, self).await
+            }
             Opened::Http2(seat) => self.shared.exchange(seat, *request, limits, timing).await,
         };
         reply.map_err(|(fault, _)| fault)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Request;
 
-use crate::{Fault, Region, Reply, RequestBody};
+use crate::{Fault, Interim, Region, Reply, RequestBody};
 
 /// How long one attempt may take.
 #[derive(Clone, Copy, Debug)]
@@ -22,11 +22,13 @@ pub trait Transport {
     /// The response once its head is here, or why there is none.
     ///
     /// The request must be complete: target, `Host` and credential are the caller's business.
+    /// Interim answers over HTTP/1.1 go to `interim`; HTTP/2 has none that hyper would show.
     /// Dropping the future cancels the request and closes its connection.
     fn send(
         &self,
         region: &Arc<Region>,
         request: Request<RequestBody>,
         limits: Limits,
+        interim: Option<&Interim>,
     ) -> impl Future<Output = Result<Reply, Fault>>;
 }

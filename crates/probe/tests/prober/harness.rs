@@ -16,7 +16,7 @@ use nearway_route::{
 };
 use nearway_telemetry::{Build, Metrics};
 use nearway_upstream::{
-    Clock, Credential, Fault, Limits, Origin, Region, RegionBody, RegionSettings, Reply,
+    Clock, Credential, Fault, Interim, Limits, Origin, Region, RegionBody, RegionSettings, Reply,
     RequestBody, Timing, TlsTrust, Transport,
 };
 use nearway_wire::probe_body::ApiStyle;
@@ -65,6 +65,7 @@ impl Transport for Regions {
         region: &Arc<Region>,
         request: Request<RequestBody>,
         _limits: Limits,
+        _interim: Option<&Interim>,
     ) -> Result<Reply, Fault> {
         let (parts, body) = request.into_parts();
         let RequestBody::Whole(body) = body else { panic!("a probe's body is small") };

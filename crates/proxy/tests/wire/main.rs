@@ -17,7 +17,10 @@ mod harness;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod interim;
+#[cfg(test)]
 mod raw;
+#[cfg(test)]
 #[cfg(test)]
 mod stream;
 #[cfg(test)]

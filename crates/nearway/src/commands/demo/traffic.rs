@@ -73,7 +73,7 @@ async fn request(pools: &Pools, proxy: &Arc<Region>) -> Option<String> {
         .header(header::CONTENT_TYPE, "application/json")
         .body(RequestBody::Whole(Some(Bytes::from(body.to_string()))))
         .ok()?;
-    let response = pools.send(proxy, request, LIMITS).await.ok()?.response;
+    let response = pools.send(proxy, request, LIMITS, None).await.ok()?.response;
     let region = response.headers().get(&REGION_HEADER)?.to_str().ok()?.to_owned();
     let served = response.status() == StatusCode::OK;
     response.into_body().collect().await.ok()?;
