@@ -51,7 +51,7 @@ pub(crate) fn admit(parts: Parts, settings: &Settings) -> Result<Admitted, Refus
     Ok(Admitted { method, headers: Headers::new(headers), upgrade, length })
 }
 
-/// RFC 9112 3.2: exactly one `Host`, and not another one than an absolute target names.
+/// RFC 9112 3.2: exactly one well-formed `Host`, and not another one than an absolute target names.
 fn check_host(
     version: Version,
     headers: &HeaderMap,
@@ -62,6 +62,9 @@ fn check_host(
         (None, None) if version == Version::HTTP_10 => Ok(()),
         (None, None) => Err(Refusal::Malformed("The Host header is missing.")),
         (_, Some(_)) => Err(Refusal::Malformed("There is more than one Host header.")),
+        (Some(host), None) if !is_host(host.as_bytes()) => {
+            Err(Refusal::Malformed("The Host header is not a host and a port."))
+        }
         (Some(host), None) => match authority {
             Some(authority) if !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()) => {
                 Err(Refusal::Malformed("The Host header contradicts the request target."))
@@ -69,6 +72,24 @@ fn check_host(
             _ => Ok(()),
         },
     }
+}
+
+/// Host and port hold no user, path, white space or quote (RFC 3986 3.2.2). All bytes are looked at
+/// without a branch, many at a time.
+fn is_host(value: &[u8]) -> bool {
+    let bad = |byte: u8| {
+        (byte <= b' ')
+            | (byte >= 0x7f)
+            | (byte == b'@')
+            | (byte == b'/')
+            | (byte == b'\\')
+            | (byte == b'?')
+            | (byte == b'#')
+            | (byte == b'"')
+            | (byte == b'<')
+            | (byte == b'>')
+    };
+    !value.iter().fold(false, |seen, byte| seen | bad(*byte))
 }
 
 /// RFC 9112 6.1: one `Transfer-Encoding`, written as everybody writes it, or none.
@@ -101,6 +122,18 @@ mod tests {
         assert!(check_host(Version::HTTP_11, &good, Some("b")).is_err());
         assert!(check_host(Version::HTTP_11, &headers(&[]), None).is_err());
         assert!(check_host(Version::HTTP_10, &headers(&[]), None).is_ok());
+        for bad in ["u@a", "a b", "a/b", "a?b", "a#b", "a\\b"] {
+            assert!(
+                check_host(Version::HTTP_11, &headers(&[("host", bad)]), None).is_err(),
+                "{bad}"
+            );
+        }
+        for good in ["", "[::1]:80", "a_b-c.d:8080", "%41"] {
+            assert!(
+                check_host(Version::HTTP_11, &headers(&[("host", good)]), None).is_ok(),
+                "{good}"
+            );
+        }
         let two = headers(&[("host", "a"), ("host", "a")]);
         assert!(check_host(Version::HTTP_11, &two, None).is_err());
     }

@@ -21,6 +21,7 @@ mod interim;
 #[cfg(test)]
 mod raw;
 #[cfg(test)]
+mod smuggle;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]
