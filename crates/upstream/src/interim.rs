@@ -75,7 +75,8 @@ impl InterimReader {
 
     /// Whom to wake when there is something.
     pub fn wake(&self, waker: Option<Waker>) {
-        self.0.content().reader = waker;
+        // dropped behind the lock: whatever a waker's last clone takes with it must not meet it
+        let _before = std::mem::replace(&mut self.0.content().reader, waker);
     }
 }
 
