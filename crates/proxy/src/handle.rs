@@ -25,7 +25,7 @@ use crate::hold_body::refusal;
 use crate::identify::identify;
 use crate::refuse::Tried;
 use crate::relay::relay;
-use crate::retry::{Facts, Step, next_step};
+use crate::retry::{Facts, Step, blamed, next_step};
 use crate::settle::Settle;
 use crate::tunnel::tunnel;
 use crate::worker::{Context, wall_clock};
@@ -193,7 +193,8 @@ async fn ask<T: Transport>(
             continue;
         }
         let headers = reply.as_ref().map(|reply| reply.response.headers());
-        settle.blame(&fault, headers.and_then(|headers| retry_hint(headers, None, wall_clock())));
+        let hint = headers.and_then(|headers| retry_hint(headers, None, wall_clock()));
+        settle.blame(&fault, blamed(&fault, facts), hint);
         return Ok(Err(Failed { reply, kind: fault.kind, step }));
     }
 }

@@ -3,7 +3,7 @@
 //! The law is API fact sheet 4.3. Nothing is retried once a byte of the answer went to the client;
 //! this is asked before that.
 
-use nearway_upstream::{Fault, FaultKind, Sent};
+use nearway_upstream::{Fault, FaultKind, Sent, Side};
 
 /// The step after an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,15 @@ pub(crate) fn next_step(fault: &Fault, facts: Facts) -> Step {
     }
 }
 
+/// Whom the fault is held against. A region that refuses the client's own credential did nothing
+/// wrong (DESIGN "Units of truth").
+pub(crate) fn blamed(fault: &Fault, facts: Facts) -> Side {
+    match fault.kind {
+        FaultKind::Unauthorized if !facts.own_credential => Side::Client,
+        kind => kind.side(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +110,12 @@ mod tests {
                 "{kind} {sent:?} {reused} {facts:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_refused_credential_is_held_against_whoever_owns_it() {
+        let refused = fault(FaultKind::Unauthorized, Sent::Some, false);
+        assert_eq!(blamed(&refused, PLAIN), Side::Region);
+        assert_eq!(blamed(&refused, Facts { own_credential: false, ..PLAIN }), Side::Client);
     }
 }

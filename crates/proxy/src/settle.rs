@@ -142,16 +142,14 @@ impl Settle {
 
     /// Marks whom the fault belongs to: a cool-down that acts on the next request of every worker,
     /// and a report to the ranking. What the client earned marks nobody.
-    pub(crate) fn blame(&self, fault: &Fault, retry_after: Option<Duration>) {
-        if fault.kind.side() == Side::Client {
-            return;
-        }
+    pub(crate) fn blame(&self, fault: &Fault, side: Side, retry_after: Option<Duration>) {
         let Some(attempt) = &self.current else { return };
         let cooldown = &self.prepared.settings.cooldown;
         let now = self.shared.clock.now();
-        let vitals = match fault.kind.side() {
+        let vitals = match side {
+            Side::Client | Side::Nobody => return,
             Side::Region => &attempt.region_vitals,
-            Side::Deployment | Side::Client => &attempt.vitals,
+            Side::Deployment => &attempt.vitals,
         };
         let in_a_row = vitals.failed();
         let rest = if fault.kind == FaultKind::Throttled || retry_after.is_some() {

@@ -66,6 +66,8 @@ pub enum Side {
     Region,
     /// One deployment of the region: quota, absence, model errors.
     Deployment,
+    /// Nobody: the time ran out over several attempts.
+    Nobody,
 }
 
 /// How much of the request had left when the fault came.
@@ -124,6 +126,7 @@ impl FaultKind {
     pub fn side(self) -> Side {
         match self {
             Self::ClientBody | Self::Rejected => Side::Client,
+            Self::TotalTimeout => Side::Nobody,
             Self::Throttled | Self::MissingDeployment | Self::ServerError => Side::Deployment,
             Self::Dns
             | Self::Connect
@@ -133,7 +136,6 @@ impl FaultKind {
             | Self::Malformed
             | Self::HeadTimeout
             | Self::IdleTimeout
-            | Self::TotalTimeout
             | Self::Truncated
             | Self::Unauthorized => Side::Region,
         }
@@ -233,5 +235,6 @@ mod tests {
         assert_eq!(FaultKind::Rejected.side(), Side::Client);
         assert_eq!(FaultKind::Throttled.side(), Side::Deployment);
         assert_eq!(FaultKind::Tls.side(), Side::Region);
+        assert_eq!(FaultKind::TotalTimeout.side(), Side::Nobody);
     }
 }

@@ -55,6 +55,24 @@ fn a_429_rests_the_region_so_that_the_next_request_avoids_it() {
 }
 
 #[test]
+fn a_clients_own_wrong_key_is_not_held_against_the_region() {
+    let strict = RawRegion::start(|request, connection| {
+        connection.send(match request.header("api-key") {
+            Some("good") => "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nstrict",
+            _ => "HTTP/1.1 401 U\r\ncontent-length: 2\r\n\r\nno",
+        });
+    });
+    let other = RawRegion::named("other");
+    let proxy = pair(&strict.url(), &other.url());
+    let with_key = |key: &str| CHAT.replace("host: a", &format!("host: a\r\napi-key: {key}"));
+    for _ in 0..4 {
+        let answer = proxy.ask(&with_key("bad"));
+        assert_eq!((answer.status(), answer.text()), (401, "no"));
+    }
+    assert_eq!(proxy.ask(&with_key("good")).text(), "strict");
+}
+
+#[test]
 fn when_all_regions_are_throttled_the_client_sees_the_429() {
     let bad =
         RawRegion::answering("HTTP/1.1 429 T\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nslow");
