@@ -104,11 +104,10 @@ struct Route {
 
 impl Route {
     fn of(segments: &Segments<'_>) -> Self {
-        let root =
-            if is(segments.text(0), "api") && is(segments.text(1), "projects") { 3 } else { 0 };
-        let openai = is(segments.text(root), "openai");
+        let root = if segments.is(0, "api") && segments.is(1, "projects") { 3 } else { 0 };
+        let openai = segments.is(root, "openai");
         let after = if openai { root + 1 } else { 0 };
-        let v1 = is(segments.text(after), "v1");
+        let v1 = segments.is(after, "v1");
         let next = if v1 { after + 1 } else { after };
         let dialect = match (openai, v1) {
             (true, true) => Some(Dialect::V1),
@@ -117,7 +116,7 @@ impl Route {
             (false, false) => None,
         };
         // an AzureOpenAI client puts this under any base URL (API fact sheet 1.2)
-        if is(segments.text(next), "deployments") {
+        if segments.is(next, "deployments") {
             return Self {
                 dialect: dialect.or(Some(Dialect::Azure)),
                 deployment: Some(next + 1),

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::{memchr, memchr2, memchr3_iter};
+use memchr::{memchr, memchr_iter, memchr2};
 use percent_encoding::percent_decode_str;
 
 /// Why a target is refused. The client's fault: 400 and close.
@@ -36,6 +36,8 @@ pub(super) struct Segments<'a> {
     spans: [(usize, usize); SEGMENTS],
     len: usize,
     query: Option<usize>,
+    // no segment holds a `%`
+    plain: bool,
 }
 
 impl<'a> Segments<'a> {
@@ -44,27 +46,37 @@ impl<'a> Segments<'a> {
         if bytes.first() != Some(&b'/') {
             return Err(BadTarget::NoPath);
         }
-        let mut segments = Self { target, spans: [(0, 0); SEGMENTS], len: 0, query: None };
-        let mut start = 1;
-        for end in memchr3_iter(b'/', b'?', b'#', bytes).skip(1) {
-            segments.close(start, end)?;
-            match bytes.get(end) {
-                Some(b'/') => start = end + 1,
-                Some(b'?') => {
-                    segments.query = Some(end + 1);
-                    check_query(bytes.get(end + 1..).unwrap_or_default())?;
-                    return Ok(segments);
-                }
-                _ => return Err(BadTarget::Fragment),
-            }
+        let query = memchr2(b'?', b'#', bytes);
+        let (path, behind) = target.split_at(query.unwrap_or(target.len()));
+        if memchr(b'#', behind.as_bytes()).is_some() {
+            return Err(BadTarget::Fragment);
         }
-        segments.close(start, bytes.len())?;
+        if has_control(bytes) {
+            return Err(BadTarget::ControlByte);
+        }
+        let plain = memchr2(b'%', b'\\', path.as_bytes()).is_none();
+        if !plain {
+            check_encoded(path)?;
+        }
+        let query = query.map(|mark| mark + 1);
+        let mut segments = Self { target, spans: [(0, 0); SEGMENTS], len: 0, query, plain };
+        let mut start = 1;
+        for end in memchr_iter(b'/', path.as_bytes()).skip(1).chain([path.len()]) {
+            segments.close(start, end)?;
+            start = end + 1;
+        }
         Ok(segments)
     }
 
     /// The raw segment, empty when there is none.
     pub(super) fn text(&self, index: usize) -> &'a str {
         self.target.get(self.span(index)).unwrap_or_default()
+    }
+
+    /// Whether the segment is `word`, whatever its case and encoding.
+    pub(super) fn is(&self, index: usize, word: &str) -> bool {
+        let raw = self.text(index);
+        raw.eq_ignore_ascii_case(word) || (!self.plain && is(raw, word))
     }
 
     pub(super) fn span(&self, index: usize) -> Range<usize> {
@@ -78,17 +90,10 @@ impl<'a> Segments<'a> {
     }
 
     fn close(&mut self, start: usize, end: usize) -> Result<(), BadTarget> {
-        let raw = self.target.get(start..end).unwrap_or_default();
-        if matches!(raw, "." | "..") {
+        if matches!(self.target.as_bytes().get(start..end), Some(b"." | b"..")) {
             return Err(BadTarget::DotSegment);
         }
-        if has_control(raw.as_bytes()) {
-            return Err(BadTarget::ControlByte);
-        }
-        if memchr2(b'%', b'\\', raw.as_bytes()).is_some() {
-            check_encoded(raw)?;
-        }
-        if self.len == 0 && raw.is_empty() {
+        if self.len == 0 && start == end {
             return Ok(());
         }
         if let Some(slot) = self.spans.get_mut(self.len) {
@@ -114,9 +119,9 @@ pub(super) fn decoded(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// A segment that holds `%` or `\`, as a reader would see it that decodes before it splits.
-fn check_encoded(raw: &str) -> Result<(), BadTarget> {
-    let seen: Vec<u8> = percent_decode_str(raw).collect();
+/// A path that holds `%` or `\`, as a reader would see it that decodes before it splits.
+fn check_encoded(path: &str) -> Result<(), BadTarget> {
+    let seen: Vec<u8> = percent_decode_str(path).collect();
     if seen.iter().any(u8::is_ascii_control) {
         return Err(BadTarget::ControlByte);
     }
@@ -125,13 +130,6 @@ fn check_encoded(raw: &str) -> Result<(), BadTarget> {
         return Err(BadTarget::DotSegment);
     }
     Ok(())
-}
-
-fn check_query(query: &[u8]) -> Result<(), BadTarget> {
-    if memchr(b'#', query).is_some() {
-        return Err(BadTarget::Fragment);
-    }
-    if has_control(query) { Err(BadTarget::ControlByte) } else { Ok(()) }
 }
 
 /// A control byte or a space. No branch in the loop, so that many bytes are looked at at once.
