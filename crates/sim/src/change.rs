@@ -37,7 +37,7 @@ impl Change {
         match self {
             Self::Base(base) => {
                 region.base_ms = base.as_secs_f64() * 1000.0;
-                region.steps.retain(|step| step.at_s > script_s);
+                region.forget_steps_until(script_s);
             }
             Self::Mode(mode) => region.mode = mode,
             Self::Status(status) => region.status = status,

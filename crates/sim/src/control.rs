@@ -9,7 +9,6 @@ use thiserror::Error;
 
 use crate::change::Change;
 use crate::region::Region;
-use crate::script;
 use crate::soundness::WorldError;
 use crate::stats::Stats;
 use crate::world::{RegionWorld, World};
@@ -50,8 +49,7 @@ impl Control {
     /// # Errors
     /// [`ControlError`] for an unknown region or a value out of range.
     pub fn set(&self, region: &str, change: Change) -> Result<(), ControlError> {
-        let found = self.find(region)?;
-        let script_s = script::script_time(found.repeat, found.clock.elapsed());
+        let script_s = self.find(region)?.script_s();
         self.update(region, |world| change.apply(world, script_s))
     }
 
@@ -70,15 +68,22 @@ impl Control {
         replace(region, world)
     }
 
-    /// Applies a JSON merge patch (RFC 7396) to a region as it is written in a world file.
+    /// Applies a JSON merge patch (RFC 7396) to a region as it is written in a world file. Another
+    /// `base_ms` holds from now on, as with [`Change::Base`].
     ///
     /// # Errors
     /// [`ControlError`] for an unknown region and for whatever is no region afterwards.
     pub fn patch(&self, region: &str, patch: &[u8]) -> Result<(), ControlError> {
         let region = self.find(region)?;
+        let patch: Value = serde_json::from_slice(patch)?;
+        let changes_base = patch.get("base_ms").is_some() && patch.get("steps").is_none();
         let mut world = serde_json::to_value(&*region.world())?;
-        merge(&mut world, serde_json::from_slice(patch)?);
-        replace(region, serde_json::from_value(world)?)
+        merge(&mut world, patch);
+        let mut world: RegionWorld = serde_json::from_value(world)?;
+        if changes_base {
+            world.forget_steps_until(region.script_s());
+        }
+        replace(region, world)
     }
 
     /// The world as it is now.

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::faults::Mode;
 use crate::guarded::Guarded;
 use crate::latency;
+use crate::script;
 use crate::stats::Stats;
 use crate::store::Store;
 use crate::throttle::Windows;
@@ -86,6 +87,11 @@ impl Region {
     /// Ends when the region, or the whole simulator, stops: what a connection lives by.
     pub(crate) fn outage(&self) -> CancellationToken {
         self.outage.with(|outage| outage.clone())
+    }
+
+    /// Seconds into the script.
+    pub(crate) fn script_s(&self) -> f64 {
+        script::script_time(self.repeat, self.clock.elapsed())
     }
 
     /// Numbers the requests from 1.

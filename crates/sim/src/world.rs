@@ -135,6 +135,11 @@ impl RegionWorld {
         self
     }
 
+    /// Forgets the steps up to this second of the script, so that `base_ms` holds from there on.
+    pub(crate) fn forget_steps_until(&mut self, script_s: f64) {
+        self.steps.retain(|step| step.at_s > script_s);
+    }
+
     /// What `x-ms-region` says.
     #[must_use]
     pub fn display(&self) -> &str {

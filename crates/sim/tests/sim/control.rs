@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use nearway_sim::{Change, ControlError};
+use nearway_sim::{Change, ControlError, Step};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -26,6 +26,19 @@ async fn a_change_is_in_force_for_the_next_request() {
     let unsound = control.set("eastus", Change::Status(Some(200)));
     assert!(matches!(unsound, Err(ControlError::World(_))));
     assert_eq!(control.region("eastus").unwrap().status, None);
+}
+
+#[tokio::test]
+async fn a_patched_base_holds_although_the_script_had_a_step() {
+    let mut world = eastus();
+    world.steps = [(0.0, 1.0), (9_999.0, 2.0)].map(|(at_s, base_ms)| Step { at_s, base_ms }).into();
+    let running = start_one(world.clone()).await;
+    running.control().patch("eastus", br#"{"base_ms": 80}"#).unwrap();
+    let changed = running.control().region("eastus").unwrap();
+    assert_eq!((changed.base_ms, &changed.steps[..]), (80.0, &world.steps[1..]));
+    let steps = json!({"base_ms": 90, "steps": [{"at_s": 0, "base_ms": 3}]});
+    running.control().patch("eastus", steps.to_string().as_bytes()).unwrap();
+    assert_eq!(running.control().region("eastus").unwrap().steps.len(), 1, "as the patch says");
 }
 
 #[tokio::test]
