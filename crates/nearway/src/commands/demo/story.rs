@@ -88,6 +88,12 @@ fn seconds_of_all() -> u32 {
     starts().fold(0, |seconds, _| seconds + ACT_SECONDS)
 }
 
+/// Every sentence that it may tell, for the test of how they are shown.
+#[cfg(test)]
+pub(super) fn all_told() -> [&'static str; 5] {
+    ACTS.map(|act| act.told)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,26 +15,32 @@ pub(super) struct Tally {
     pub(super) failed: u64,
 }
 
-/// Everything at a glance, for a terminal that is redrawn. `told` is what happens in the world.
+/// Everything at a glance, for a terminal of 80 columns that is redrawn. `told` is what happens in
+/// the world.
 pub(super) fn screen(ranking: &Ranking, tally: &Tally, told: &str) -> String {
     let mut text = format!(
-        "The world: {told}.\n\n  {:<12} {:>12} {:>8} {:>8}  {}\n",
-        "region", "first token", "samples", "served", "state"
+        "The world: {told}.\n\n  {:<12} {:>8} {:>12} {:>8} {:>7}  {}\n",
+        "region", "score", "first token", "samples", "served", "state"
     );
     for (entry, place) in ranking.order.iter().zip(0..) {
         // writing to a string cannot fail
         let _ = writeln!(
             text,
-            "{} {:<12} {:>12} {:>8} {:>8}  {}",
+            "{} {:<12} {:>8} {:>12} {:>8} {:>7}  {}",
             if place == 0 { '>' } else { ' ' },
             entry.name,
+            entry.score.map_or_else(|| "-".into(), ms),
             entry.first_token.map_or_else(|| "-".into(), |spread| ms(spread.average)),
             entry.samples,
             tally.served.get(&*entry.name).copied().unwrap_or(0),
             state(entry),
         );
     }
-    let _ = writeln!(text, "\n{}", line(ranking, told));
+    text.push_str("  The score is the average first token; each failed probe costs seconds.\n\n");
+    let _ = match ranking.leader() {
+        Some(leader) => writeln!(text, "{} serves.\nWhy: {}.", leader.name, ranking.verdict),
+        None => writeln!(text, "No region serves."),
+    };
     let _ = writeln!(text, "Requests that failed for a client: {}", tally.failed);
     text
 }
@@ -60,30 +66,74 @@ fn ms(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use nearway_route::{Moment, Outcome, Ranker, RegionId, Sample, Source};
+    use nearway_route::{LastError, Measured, Moment, Spread, Verdict};
 
+    use super::super::story;
     use super::*;
     use crate::assemble::Assembly;
     use crate::testing::config;
 
-    #[test]
-    fn the_leader_is_marked_with_what_it_served_and_why() {
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn entry(name: &str, score: u64, first_token: u64) -> Entry {
         let config = config("probe: {deployments: [gpt-4o]}");
         let probe = Assembly::new(1).make(&config).unwrap().probe;
-        let specs = probe.targets.iter().map(|target| target.spec.clone()).collect();
-        let mut ranker = Ranker::new(probe.routing, 1, specs, probe.deployments.clone());
-        let ms = Duration::from_millis;
-        let outcome = Outcome::Answer { first_token: Some(ms(90)), total: ms(120), tokens: 1 };
-        let at = Moment::ZERO + ms(500);
-        let sample = Sample { at, source: Source::Probe, outcome };
-        ranker.observe(RegionId(0), Some("gpt-4o"), sample);
-        let table = ranker.rank(at).table;
+        let (_, table) = nearway_probe::initial_table(&probe, Moment::ZERO);
+        let first_token = millis(first_token);
+        Entry {
+            name: name.into(),
+            state: State::Fresh,
+            score: Some(millis(score)),
+            first_token: Some(Spread { average: first_token, min: first_token, max: first_token }),
+            samples: 5,
+            ..table.ranking(Some("gpt-4o")).order[0].clone()
+        }
+    }
+
+    fn ranking(order: impl IntoIterator<Item = Entry>, verdict: Verdict) -> Ranking {
+        Ranking {
+            deployment: "gpt-4o".into(),
+            measured: Measured::FirstToken,
+            order: order.into_iter().collect(),
+            leader_since: None,
+            verdict,
+        }
+    }
+
+    #[test]
+    fn the_leader_is_marked_with_what_it_served_and_why() {
+        let ranking = ranking([entry("a", 90, 90)], Verdict::Only);
         let tally = Tally { served: [("a".to_owned(), 7)].into(), failed: 0 };
-        let text = screen(table.ranking(Some("gpt-4o")), &tally, "all is calm");
+        let text = screen(&ranking, &tally, "all is calm");
         assert!(text.starts_with("The world: all is calm.\n"), "{text}");
         let row = text.lines().find(|line| line.starts_with("> a ")).unwrap();
         assert!(row.contains("90 ms") && row.contains(" 7 ") && row.ends_with("fresh"), "{row}");
-        let why = "\na serves: no other region serves this deployment (all is calm)\n";
+        let why = "\na serves.\nWhy: no other region serves this deployment.\n";
         assert!(text.contains(why), "{text}");
+    }
+
+    #[test]
+    fn a_region_behind_a_slower_one_shows_the_score_that_puts_it_there() {
+        let order = [entry("slow", 320, 320), entry("failed", 1_090, 90)];
+        let text = screen(&ranking(order, Verdict::Best), &Tally::default(), "");
+        let row = text.lines().find(|line| line.starts_with("  failed")).unwrap();
+        assert!(row.contains(" 1090 ms ") && row.contains(" 90 ms "), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        let mut down = entry("westeurope", 99_999, 99_999);
+        down.state = State::Down;
+        down.last_error = Some(LastError { at: Moment::ZERO, reason: "connect_timeout" });
+        for verdict in Verdict::ALL {
+            for told in story::all_told() {
+                let ranking = ranking([down.clone()], verdict);
+                let text = screen(&ranking, &Tally::default(), told);
+                let widest = text.lines().max_by_key(|line| line.len()).unwrap();
+                assert!(widest.len() < 80, "{} columns: {widest}", widest.len());
+            }
+        }
     }
 }
