@@ -41,8 +41,7 @@ where
 {
     let began = clock.now().saturating_sub(head);
     let since = || clock.now().saturating_sub(began);
-    let content_type = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-    let answer = if content_type.is_some_and(|value| value.starts_with(EVENT_STREAM)) {
+    let answer = if is_event_stream(headers) {
         read_stream(body, operation, since).await?
     } else {
         read_completion(body).await?
@@ -51,6 +50,12 @@ where
     let first_token = Some(answer.first_token.unwrap_or(total));
     let tokens = answer.usage.map_or(0, |usage| usage.completion);
     Ok(Answered { outcome: Outcome::Answer { first_token, total, tokens }, usage: answer.usage })
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    let start = value.and_then(|value| value.get(..EVENT_STREAM.len()));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// The whole of a small body; what is beyond `limit` is not read, which closes the connection.
@@ -120,7 +125,7 @@ where
 impl Read {
     fn event(&mut self, data: &[u8]) -> Result<(), Fault> {
         self.ended |= data == DONE;
-        self.answered |= data.windows(DELTA.len()).any(|part| part == DELTA);
+        self.answered |= holds(data, DELTA);
         self.usage = usage_in(data).or(self.usage);
         let error = read_error(data);
         let failed = error.kind.as_deref() == Some(FAILED);
@@ -136,11 +141,17 @@ async fn read_completion<B>(body: B) -> Result<Read, Fault>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let usage = usage_in(&read_whole(body, ANSWER_LIMIT).await?);
-    if usage.is_none() {
+    let body = read_whole(body, ANSWER_LIMIT).await?;
+    let usage = usage_in(&body);
+    // not every server counts tokens
+    if usage.is_none() && !holds(&body, CHOICES) {
         return Err(fault(FaultKind::Malformed, "the answer is no completion"));
     }
     Ok(Read { usage, ..Read::default() })
+}
+
+fn holds(data: &[u8], name: &[u8]) -> bool {
+    data.windows(name.len()).any(|part| part == name)
 }
 
 /// A fault of an answer that had begun.
@@ -158,6 +169,9 @@ const DONE: &[u8] = b"[DONE]";
 
 /// What every choice of a chat stream holds, the last one too (API fact sheet 5.1).
 const DELTA: &[u8] = b"\"delta\"";
+
+/// What every whole chat completion holds, and no page and no error.
+const CHOICES: &[u8] = b"\"choices\"";
 
 /// The event in which a response fails half-way; chat and others send an error (5.4).
 const FAILED: &str = "response.failed";
@@ -232,6 +246,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_server_that_counts_no_tokens_is_alive() {
+        let whole = r#"{"choices":[{"message":{"role":"assistant","content":"Hi"}}]}"#;
+        let answered = measured("application/json", &[(100, whole)]).await.unwrap();
+        assert_eq!(answered.outcome, answer(150, 150, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_media_type_is_read_in_any_case() {
+        let chunks = [(10, ROLE), (20, TOKEN), (30, END)];
+        let answered = measured("Text/Event-Stream", &chunks).await.unwrap();
+        assert_eq!(answered.outcome, answer(80, 110, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_is_no_completion_is_a_fault() {
         let failed = "data: {\"type\":\"response.failed\",\"response\":{\"usage\":null}}\n\n";
         let error = "data: {\"error\":{\"message\":\"m\",\"type\":\"server_error\"}}\n\n";
@@ -245,6 +273,7 @@ mod tests {
             (STREAM, &[(0, TOKEN), (0, Slowly::BREAK)], FaultKind::Truncated),
             ("text/html", &[(0, "<html>sign in</html>")], FaultKind::Malformed),
             ("application/json", &[(0, "{"), (0, Slowly::BREAK)], FaultKind::Truncated),
+            ("application/json", &[(0, "{\"error\":{\"message\":\"m\"}}")], FaultKind::Malformed),
         ] {
             let fault = measured(content_type, chunks).await.unwrap_err();
             assert_eq!(fault.kind, kind, "{chunks:?}");
