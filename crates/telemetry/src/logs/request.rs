@@ -71,11 +71,26 @@ pub fn request_line(line: &RequestLine<'_>) {
     );
 }
 
+/// A client that encodes its URL twice sends `%3F`: what follows was meant as a query too.
 fn without_query(target: &str) -> &str {
-    target.split(['?', '#']).next().unwrap_or_default()
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    ["%3f", "%3F"].iter().fold(path, |path, mark| path.split(mark).next().unwrap_or_default())
 }
 
 /// Milliseconds to three places.
 pub(super) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_cut_even_if_its_mark_was_encoded() {
+        for target in ["/a/b", "/a/b?api-key=k", "/a/b#api-key=k", "/a/b%3Fapi-key=k", "/a/b%3fk"] {
+            assert_eq!(without_query(target), "/a/b", "{target}");
+        }
+        assert_eq!(without_query("/a%20b/%33f"), "/a%20b/%33f");
+    }
 }
