@@ -23,8 +23,9 @@ pub const CONNECTIONS_MAX: usize = 64;
 
 /// Bytes of a request head; the least that hyper accepts as a buffer.
 const HEAD_MAX: usize = 8 * 1024;
-/// A connection without a complete head, idle ones included.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection without a complete head, idle ones included. So short that connections on which
+/// nobody asks keep no liveness check out for long, even if they take all places.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection is used again. Idle ones are then closed, and clients open another.
 const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 /// For reading what is under way at the end of a connection's life; a slower reader is cut.
@@ -161,14 +162,23 @@ mod tests {
         assert!(answers >= 8, "{answers} answers within {CONNECTION_LIFE:?}");
     }
 
-    /// How many answers came, a question every seven seconds.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_says_nothing_gives_its_place_back_before_a_supervisor_gives_up() {
+        let (_client, server) = duplex(PIPE);
+        let begun = Instant::now();
+        connection(server, app(), CancellationToken::new()).await;
+        // Kubernetes asks every ten seconds and restarts after the third silence
+        assert!(Instant::now() - begun <= Duration::from_secs(10));
+    }
+
+    /// How many answers came, a question every few seconds.
     async fn ask_until_closed(client: &mut DuplexStream) -> usize {
         let mut answers = 0;
         let mut buffer = vec![0; 64 * 1024];
         while client.write_all(GET).await.is_ok() && client.read(&mut buffer).await.unwrap() > 0 {
             assert!(buffer.starts_with(b"HTTP/1.1 200"));
             answers += 1;
-            sleep(Duration::from_secs(7)).await;
+            sleep(Duration::from_secs(3)).await;
         }
         answers
     }
