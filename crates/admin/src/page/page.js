@@ -59,7 +59,7 @@ const columns = (measured) => [
   ["in flight", "", (region) => [String(region.in_flight)]],
   ["rests for", "", (region) => [present(region.cooled_for_ms) ? span(region.cooled_for_ms) : NONE]],
   ["last error", "", (region) => [
-    region.last_error ? region.last_error.reason + ", " + span(region.last_error.age_ms) + " ago" : NONE,
+    region.last_error ? region.last_error.reason.replaceAll("_", " ") + ", " + span(region.last_error.age_ms) + " ago" : NONE,
   ]],
 ];
 
