@@ -25,7 +25,14 @@ def own_world(tmp_path):
         yield world
 
 
-def test_traffic_follows_the_fastest_region(own_world, tmp_path):
+@pytest.mark.parametrize(
+    ("changed", "milliseconds", "expected"),
+    [
+        pytest.param("eastus", 400, "westus", id="the leader becomes slow"),
+        pytest.param("westeurope", 10, "westeurope", id="another becomes fast"),
+    ],
+)
+def test_traffic_follows_the_fastest_region(own_world, tmp_path, changed, milliseconds, expected):
     config = harness.configuration(
         own_world,
         probe={
@@ -34,29 +41,35 @@ def test_traffic_follows_the_fastest_region(own_world, tmp_path):
             "jitter": 0,
             "samples": 1,
         },
-        routing={"window": "2s", "switch": {"percent": 10, "at_least": "5ms", "hold": "0s"}},
+        routing={
+            # of two rounds, so that the second one after a change decides alone
+            "window": f"{1500 * INTERVAL_SECONDS:g}ms",
+            "switch": {"percent": 10, "at_least": "5ms", "hold": "0s"},
+        },
     )
     with harness.served(config, tmp_path) as proxy, httpx.Client() as client:
         assert region_that_serves(client, proxy) == "eastus"
         before = proxy.ranking("gpt-4o")
         assert [entry["region"] for entry in before["order"]] == ["eastus", "westus", "westeurope"]
 
-        settle_at(own_world, "eastus", 400)
-        changed = time.monotonic()
+        settle_at(own_world, changed, milliseconds)
+        began = time.monotonic()
         harness.eventually(
-            lambda: region_that_serves(client, proxy) == "westus",
+            lambda: region_that_serves(client, proxy) == expected,
             2 * INTERVAL_SECONDS + SLACK_SECONDS,
             "traffic at the region that is the fastest now",
         )
-        print(f"followed after {time.monotonic() - changed:.2f} s: {proxy.ranking('gpt-4o')['why']}")
+        print(f"followed after {time.monotonic() - began:.2f} s: {proxy.ranking('gpt-4o')['why']}")
 
         after = proxy.ranking("gpt-4o")
-        assert after["order"][0]["region"] == "westus"
-        assert after["leader"] == "westus" and after["measured"] == "first_token"
+        assert after["leader"] == after["order"][0]["region"] == expected
+        assert after["measured"] == "first_token"
         assert after["verdict"] in ("better", "best"), after["why"]
         assert after["why"]
         scores = {entry["region"]: entry["score_ms"] for entry in after["order"]}
-        assert scores["westus"] < min(scores["eastus"], scores["westeurope"])
+        assert scores.pop(expected) < min(scores.values())
+        # nobody was left because it failed
+        assert {entry["state"] for entry in after["order"]} == {"fresh"}
 
 
 def settle_at(world, region, milliseconds):
