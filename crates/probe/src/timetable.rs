@@ -73,7 +73,8 @@ impl Timetable {
     }
 
     /// Goes on with other settings: what is under way and who is held stays, a new region or a new
-    /// stop is due at once, and a shorter interval acts at once.
+    /// stop is due at once, and a shorter interval acts at once. A region without stops is kept
+    /// until its probe has ended, lest another one joins it.
     pub(crate) fn revise(&mut self, pace: Pace, courses: Vec<(RegionId, Vec<Stop>)>, now: Moment) {
         self.pace = pace;
         let mut former = std::mem::take(&mut self.lanes);
@@ -84,6 +85,8 @@ impl Timetable {
             };
             self.lanes.push(lane);
         }
+        let leaving = former.into_iter().filter(|lane| lane.busy);
+        self.lanes.extend(leaving.map(|lane| lane.revised(Vec::new(), pace, now)));
     }
 
     /// When something is due next; `None` while every region is under way.
@@ -106,6 +109,7 @@ impl Timetable {
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.region == due.region) {
             lane.done(&due.stop, then, now, || pace.jittered(draw()));
         }
+        self.lanes.retain(|lane| lane.busy || !lane.stops.is_empty());
     }
 }
 
@@ -297,6 +301,22 @@ mod tests {
         let sooner = Pace { interval: ms(50), ..pace(1) };
         timetable.revise(sooner, vec![(B, stops(&["x"]))], at(300));
         assert_eq!(timetable.next_due(), Some(at(350)));
+    }
+
+    #[test]
+    fn a_region_that_is_probed_again_waits_for_its_probe_that_is_still_under_way() {
+        let courses = |names: &[&str]| vec![(A, stops(names))];
+        let mut timetable = Timetable::new(pace(1), courses(&["x"]), at(0));
+        assert_eq!(timetable.start(at(0), half), [due(A, "x")]);
+        timetable.revise(pace(1), courses(&[]), at(10));
+        timetable.revise(pace(1), courses(&["x"]), at(20));
+        assert_eq!(timetable.start(at(20), half), []);
+        timetable.done(&due(A, "x"), Then::Next, at(30), half);
+        assert_eq!(timetable.start(at(30), half), [due(A, "x")]);
+
+        timetable.revise(pace(1), courses(&[]), at(40));
+        timetable.done(&due(A, "x"), Then::Next, at(50), half);
+        assert_eq!(timetable.next_due(), None, "nothing is left to probe");
     }
 
     #[test]
