@@ -31,7 +31,8 @@ pub(crate) fn fault_of(status: StatusCode, facts: &ErrorFacts) -> Option<Fault> 
     if let Some(code) = facts.code.as_deref().filter(|code| can_be_shown(code)) {
         fault.detail = format!("{} ({code})", fault.detail);
     }
-    if let Some(remedy) = remedy(fault.kind) {
+    let filtered = (facts.code.as_deref() == Some(CONTENT_FILTER)).then_some(OTHER_PROMPT);
+    if let Some(remedy) = filtered.or_else(|| remedy(fault.kind)) {
         fault.detail = format!("{}: {remedy}", fault.detail);
     }
     Some(fault)
@@ -121,6 +122,12 @@ fn answered_at(headers: &HeaderMap) -> SystemTime {
 /// that is never probed can't return. The SDKs believe about as much (4.4).
 pub(crate) const LONGEST_HINT: Duration = Duration::from_secs(60);
 
+/// The code of a 400 for the prompt alone (API fact sheet 4.1, 8.1).
+const CONTENT_FILTER: &str = "content_filter";
+
+/// What to look at then.
+const OTHER_PROMPT: &str = "choose a probe.prompt that no filter refuses";
+
 /// The code of a 400 that another region need not share (API fact sheet 4.1).
 const OPERATION_NOT_SUPPORTED: &str = "OperationNotSupported";
 
@@ -153,6 +160,10 @@ mod tests {
             said(404, "DeploymentNotFound"),
             "answered 404 (DeploymentNotFound): check the region's deployments, and probe.style \
              and probe.api_version"
+        );
+        assert_eq!(
+            said(400, "content_filter"),
+            "answered 400 (content_filter): choose a probe.prompt that no filter refuses"
         );
         assert_eq!(said(500, "internal_error"), "answered 500 (internal_error)");
         for key in ["sk-abc", "0123456789abcdef", "a b", &"x".repeat(49)] {
