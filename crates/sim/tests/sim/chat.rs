@@ -54,6 +54,24 @@ async fn limits_and_choices_are_honoured() {
 }
 
 #[tokio::test]
+async fn thinking_until_the_limit_takes_its_time() {
+    let model = Deployment::reasoning("o");
+    let world = RegionWorld { base_ms: 40.0, per_token_ms: 2.0, ..eastus() };
+    let running = start_one(RegionWorld { deployments: vec![model], ..world }).await;
+    let question = json!([{"role": "user", "content": "hello"}]);
+    for (target, limit, asked) in [
+        ("/v1/chat/completions", "max_completion_tokens", "messages"),
+        ("/v1/responses", "max_output_tokens", "input"),
+    ] {
+        let body = json!({"model": "o", "stream": true, limit: 16, asked: question});
+        let events = running.stream(target, &body).await;
+        let (ended, _) = events.last().unwrap();
+        // the first token's time and fifteen more, though none of them is seen
+        assert!(*ended >= Duration::from_millis(70), "{target}: {ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_has_the_order_of_the_api() {
     let running = start_one(RegionWorld { tokens: 3, ..eastus() }).await;
     let mut body = with("stream", json!(true));

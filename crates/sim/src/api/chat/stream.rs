@@ -57,7 +57,10 @@ pub(super) fn events(said: &Said, delays: Delays, include_usage: bool) -> Vec<(D
     }
     // the choices are made side by side; the sort keeps the order of equal times
     events.sort_by_key(|(at, _)| *at);
-    let end = events.last().map_or(delays.first_token, |(at, _)| *at);
+    let last = events.last().map_or(Duration::ZERO, |(at, _)| *at);
+    // thinking takes its time even if nothing of it is seen
+    let thought = said.choices.iter().map(|choice| delays.total(choice.spent())).max();
+    let end = last.max(thought.unwrap_or(delays.first_token));
     for (index, choice) in said.choices.iter().enumerate() {
         events.push((end, delta(index, json!({}), Some(said.finish_reason(choice)))));
     }

@@ -61,7 +61,8 @@ pub(super) fn events(said: &Said, delays: Delays) -> Vec<(Duration, Bytes)> {
         log.add(at, delta, place(more));
         at += delays.per_token;
     }
-    let end = log.last();
+    // thinking takes its time even if nothing of it is seen
+    let end = log.last().max(delays.total(said.generation.spent()));
     let (name, text) = whole;
     if is_text {
         log.add(end, ended, place(json!({name: text, "logprobs": []})));
