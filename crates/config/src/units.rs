@@ -82,8 +82,19 @@ impl<T: Unit> Transform for Bounded<T> {
 impl Unit for Duration {
     const WANTED: &'static str = "a duration with its unit";
 
+    /// Piece by piece, `1m` before `30s`: humantime panics where the sum of them overflows.
     fn parse(text: &str) -> Option<Self> {
-        humantime::parse_duration(text).ok()
+        let (mut sum, mut rest) = (None, text.trim());
+        while !rest.is_empty() {
+            let unit = rest.find(char::is_alphabetic).unwrap_or(rest.len());
+            let letters = rest.get(unit..)?.find(|c: char| !c.is_alphabetic());
+            let end = letters.map_or(rest.len(), |letters| unit + letters);
+            let (piece, more) = rest.split_at_checked(end)?;
+            let piece = humantime::parse_duration(piece).ok()?;
+            sum = Some(sum.unwrap_or(Self::ZERO).checked_add(piece)?);
+            rest = more;
+        }
+        sum
     }
 
     fn shown(self) -> String {
@@ -187,8 +198,17 @@ mod tests {
     #[test]
     fn durations_need_a_unit() {
         assert_eq!(Duration::parse("1m 15s"), Some(Duration::from_secs(75)));
-        for text in ["", "10", "s", "-1s", "99999999999999999999s"] {
+        for text in ["", "10", "s", "-1s", "1s 5", "1 s s", "99999999999999999999s"] {
             assert_eq!(Duration::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_beyond_all_time_is_refused() {
+        let longest = "18446744073709551615s";
+        assert_eq!(Duration::parse(longest), Some(Duration::from_secs(u64::MAX)));
+        for more in ["1s", "1000ms", "1000000000ns", "999ms 1ms"] {
+            assert_eq!(Duration::parse(&format!("{longest} {more}")), None, "{more}");
         }
     }
 
@@ -221,6 +241,11 @@ mod tests {
         #[test]
         fn no_text_panics(text: String) {
             let _ = (Bytes::parse(&text), Duration::parse(&text), f64::parse(&text));
+        }
+
+        #[test]
+        fn no_duration_panics(text in "(18446744073709551615|[0-9]{1,20})? ?[.a-zµ]{0,2}([0-9. ]{0,12}(ns|us|ms|s|m|h|y)){0,3}") {
+            let _ = Duration::parse(&text);
         }
     }
 }
