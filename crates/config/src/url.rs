@@ -112,6 +112,7 @@ fn is_host(name: &str) -> bool {
     // a name may end in the root's dot
     let labels = name.strip_suffix('.').unwrap_or(name);
     name.len() <= MAX_HOST
+        && !labels.rsplit('.').next().is_some_and(is_number)
         && labels.split('.').all(|label| {
             let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
             (1..=MAX_LABEL).contains(&label.len())
@@ -119,6 +120,14 @@ fn is_host(name: &str) -> bool {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
+}
+
+/// Whether some resolvers would take a name that ends so for an IPv4 address (`0x7f.1`).
+fn is_number(label: &str) -> bool {
+    match label.strip_prefix("0x") {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => label.bytes().all(|b| b.is_ascii_digit()),
+    }
 }
 
 fn prefix(path: &str) -> Result<String, Fault> {
@@ -197,6 +206,9 @@ mod tests {
             ("https://<resource>.openai.azure.com", Fault::Host),
             ("https://ost.käse.example", Fault::Host),
             ("https://1.2.3", Fault::Host),
+            ("https://0x7f.1", Fault::Host),
+            ("http://a.0x1/p", Fault::Host),
+            ("https://a.1.", Fault::Host),
             ("https://-a.example", Fault::Host),
             ("https://[::1", Fault::Host),
             ("https://[fe80::1%25eth0]", Fault::Host),
