@@ -154,12 +154,22 @@ impl Tree {
 }
 
 /// A key as a message may show it: one short line. A key that no one would choose is elided, since
-/// a missing blank (`{api_key:SECRET}`) turns a whole entry into a key.
+/// a missing blank (`{api_key:SECRET}`) or a lost one (`{SECRET}`) turns a value into a key.
 pub(crate) fn shown_key(key: &str) -> String {
     /// As long as the longest name of a deployment.
     const LONGEST: usize = 64;
+    /// No key and no model has a word of letters and digits that is as long; an Azure key has 32.
+    const LONGEST_WORD: usize = 16;
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    let choosable = !key.is_empty() && key.len() <= LONGEST && key.chars().all(plain);
+    let random = |word: &str| {
+        word.len() > LONGEST_WORD
+            && word.bytes().any(|b| b.is_ascii_digit())
+            && word.bytes().any(|b| b.is_ascii_alphabetic())
+    };
+    let choosable = !key.is_empty()
+        && key.len() <= LONGEST
+        && key.chars().all(plain)
+        && !key.split(|c: char| !c.is_ascii_alphanumeric()).any(random);
     if choosable { key.to_owned() } else { "…".to_owned() }
 }
 
@@ -181,7 +191,10 @@ mod tests {
     #[test]
     fn a_key_that_may_hold_a_secret_is_not_shown() {
         assert_eq!(shown_key("gpt-4.1"), "gpt-4.1");
+        let model = "gpt-4o-mini-realtime-preview-2024-12-17";
+        assert_eq!(shown_key(model), model);
         assert_eq!(shown_key("api_key:abc"), "…");
+        assert_eq!(shown_key("0123456789abcdef0123456789abcdef"), "…");
         assert_eq!(shown_key("a\nb"), "…");
         assert_eq!(shown_key(&"x".repeat(65)), "…");
     }

@@ -364,3 +364,17 @@ fn many_problems_are_all_listed() {
     });
     assert_eq!(wrong(&regions).lines().count(), 40);
 }
+
+#[test]
+fn a_secret_in_the_place_of_a_key_is_not_shown() {
+    for secret in ["0123456789abcdef0123456789abcdef", "sk-proj-AbCd0123456789efGh"] {
+        for text in [
+            format!("regions: [{{name: a, url: 'https://a', {secret}}}]\n"),
+            format!("regions: [{{name: a, url: 'https://a', api_key: {{{secret}: x}}}}]\n"),
+            format!("{REGION}{secret}: 1\n"),
+        ] {
+            let problems = wrong(&text);
+            assert!(!problems.contains(secret), "{problems}");
+        }
+    }
+}
