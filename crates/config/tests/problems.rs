@@ -378,3 +378,17 @@ fn a_secret_in_the_place_of_a_key_is_not_shown() {
         }
     }
 }
+
+#[test]
+fn a_slip_hides_no_other_problem_and_makes_none() {
+    let cases = [
+        ("region: []", "config.yaml:1: region: unknown key: did you mean `regions`?"),
+        (
+            "regions:\n- &a {name: a, url: 'https://a'}\n- {<<: *a, name: b}",
+            "config.yaml:3: regions[1].…: merge keys are not supported: write the keys out",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(wrong(text), expected, "{text}");
+    }
+}

@@ -19,6 +19,7 @@ pub(super) fn regions(raw: Option<Vec<RawRegion>>, source: &Source<'_>) -> Vec<R
     match (&raw, list) {
         // no mapping at all, which is reported
         _ if !source.report.is_fine(NodeId::ROOT) => {}
+        (None, None) if stands_in(NodeId::ROOT, "regions", source) => {}
         (None, _) | (Some(_), None) => {
             let message = "list at least one region, each with a name and a url";
             source.report.missing(NodeId::ROOT, "regions", message);
@@ -87,8 +88,7 @@ fn region(
 /// Reports a key that is not there or holds nothing, unless it is there under a misspelt name.
 fn require(region: NodeId, key: &'static str, message: &str, source: &Source<'_>) {
     let Some(entry) = source.tree.entry(region, key) else {
-        let mut others = source.tree.children(region).into_iter();
-        if !others.any(|other| is_slip_for(source.tree.key(other), key)) {
+        if !stands_in(region, key, source) {
             source.report.missing(region, key, message);
         }
         return;
@@ -96,6 +96,12 @@ fn require(region: NodeId, key: &'static str, message: &str, source: &Source<'_>
     if matches!(source.tree.value(entry), Value::Null) {
         source.report.wrong(entry, message);
     }
+}
+
+/// Whether a key that is reported, misspelt or for merging, was to bring the one that is missing.
+fn stands_in(mapping: NodeId, key: &str, source: &Source<'_>) -> bool {
+    let mut others = source.tree.children(mapping).into_iter().map(|other| source.tree.key(other));
+    others.any(|other| other == "<<" || is_slip_for(other, key))
 }
 
 fn deployments(
