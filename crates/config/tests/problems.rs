@@ -366,6 +366,17 @@ fn many_problems_are_all_listed() {
 }
 
 #[test]
+fn a_key_that_was_lost_does_not_let_the_clients_credential_through() {
+    // `#` begins a comment, `&x` is an anchor, and a template may have filled in nothing
+    for lost in ["", " #sk-secret", " &sk-secret", " ~"] {
+        let problems = wrong(&format!("regions:\n- name: a\n  url: https://a\n  api_key:{lost}\n"));
+        let expected = "config.yaml:4: regions[0].api_key: nothing is written here: write the key, \
+                        ${NAME} or file:/path, or leave api_key out to pass the client's own";
+        assert_eq!(problems, expected, "{lost}");
+    }
+}
+
+#[test]
 fn a_secret_in_the_place_of_a_key_is_not_shown() {
     for secret in ["0123456789abcdef0123456789abcdef", "sk-proj-AbCd0123456789efGh"] {
         for text in [

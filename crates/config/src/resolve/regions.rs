@@ -50,6 +50,7 @@ fn region(
         let message =
             "write where the region is, such as https://eastus.api.cognitive.microsoft.com";
         require(node, "url", message, source);
+        require_filled_key(node, source);
     }
     let name = source.scalar(raw.name);
     if let (Some(name), Some(node)) = (&name, raw.name.and_then(|text| text.node))
@@ -102,6 +103,17 @@ fn require(region: NodeId, key: &'static str, message: &str, source: &Source<'_>
 fn stands_in(mapping: NodeId, key: &str, source: &Source<'_>) -> bool {
     let mut others = source.tree.children(mapping).into_iter().map(|other| source.tree.key(other));
     others.any(|other| other == "<<" || is_slip_for(other, key))
+}
+
+/// Reports an `api_key` with nothing behind it, such as `#KEY` or what a template left empty: taken
+/// for left out, it would send the clients' own credentials to this region.
+fn require_filled_key(region: NodeId, source: &Source<'_>) {
+    let Some(entry) = source.tree.entry(region, "api_key") else { return };
+    if matches!(source.tree.value(entry), Value::Null) {
+        let message = "nothing is written here: write the key, ${NAME} or file:/path, or leave \
+                       api_key out to pass the client's own";
+        source.report.wrong(entry, message);
+    }
 }
 
 fn deployments(
