@@ -96,7 +96,7 @@ impl Scalar for Prompt {
 
 impl Sketch for Prompt {
     fn sketch() -> Schema {
-        json_schema!({"type": "string", "minLength": 1})
+        json_schema!({"type": "string", "pattern": r"\S", "maxLength": MAX_PROMPT})
     }
 }
 
@@ -112,7 +112,8 @@ impl Scalar for SocketAddr {
 
 impl Sketch for SocketAddr {
     fn sketch() -> Schema {
-        json_schema!({"type": "string", "pattern": r":[0-9]+$|\$\{"})
+        let pattern = r"^([0-9.]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}$|\$\{";
+        json_schema!({"type": "string", "pattern": pattern})
     }
 }
 

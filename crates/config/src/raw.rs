@@ -16,6 +16,7 @@ use crate::defaults;
 use crate::model::{AuthHeader, LogFormat, ProbeStyle, RankBy, RegionUrl, Strategy};
 use crate::names::{ApiVersion, DeploymentName, Name, Prompt};
 use crate::open::{OrAuto, OrNone};
+use crate::schema::filled;
 use crate::text::Text;
 use crate::units::Bytes;
 
@@ -40,7 +41,7 @@ pub(crate) struct RawConfig {
     #[schemars(extend("default" = "auto"), transform = defaults::WORKERS.in_schema())]
     pub(crate) workers: Option<Text<OrAuto<u32>>>,
     /// The regions, at least one. Before anything is measured they are tried in this order.
-    #[schemars(extend("minItems" = 1))]
+    #[schemars(extend("minItems" = 1), transform = filled)]
     pub(crate) regions: Option<Vec<RawRegion>>,
     /// How regions are measured.
     pub(crate) probe: Option<RawProbe>,
@@ -81,17 +82,21 @@ pub(crate) struct RawAdmin {
 #[schemars(deny_unknown_fields, extend("required" = ["name", "url"]))]
 pub(crate) struct RawRegion {
     /// Unique; it appears in headers, metrics and logs.
+    #[schemars(transform = filled)]
     pub(crate) name: Option<Text<Name>>,
     /// `https://HOST[:PORT][/PREFIX]`; the prefix is put before the path of each request, which brings
     /// `/openai/…` or `/v1/…` along.
+    #[schemars(transform = filled)]
     pub(crate) url: Option<Text<RegionUrl>>,
     /// The key, `${NAME}` or `file:/path`. Left out: the client's own credential passes.
+    #[schemars(transform = filled)]
     pub(crate) api_key: Option<Text<SecretString>>,
     /// Which header carries the key.
     #[schemars(extend("default" = defaults::AUTH_HEADER.shown()))]
     pub(crate) auth_header: Option<Text<Word<AuthHeader>>>,
     /// Client's name of a deployment -> this region's name. The region serves these and no others;
     /// left out, it serves any name unchanged.
+    #[schemars(extend("minProperties" = 1, "propertyNames" = {"minLength": 1}))]
     pub(crate) deployments: Option<BTreeMap<String, Text<DeploymentName>>>,
     /// A fence, such as `us` or `eu`.
     pub(crate) zone: Option<Text<Name>>,
@@ -111,7 +116,7 @@ pub(crate) struct RawRegion {
 pub(crate) struct RawProbe {
     /// Deployments to measure, by the names that clients use. Left empty, reachability is measured
     /// instead, which costs no tokens and says less.
-    #[schemars(extend("default" = []))]
+    #[schemars(extend("default" = [], "uniqueItems" = true))]
     pub(crate) deployments: Option<Vec<Text<DeploymentName>>>,
     /// Which form of URL a probe uses.
     #[schemars(extend("default" = defaults::PROBE_STYLE.shown()))]

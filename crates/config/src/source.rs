@@ -165,7 +165,7 @@ fn lacks_braces(written: &str) -> bool {
 
 impl Sketch for SecretString {
     fn sketch() -> Schema {
-        json_schema!({"type": "string", "minLength": 1})
+        json_schema!({"type": "string", "pattern": r"^[!-~]+[\r\n]*$|^file:.|\$\{"})
     }
 }
 

@@ -104,7 +104,10 @@ impl Unit for Duration {
 
 impl Sketch for Duration {
     fn sketch() -> Schema {
-        json_schema!({"type": "string", "pattern": r"^([0-9]+ *[A-Za-z]+ *)+$|\$\{"})
+        let units = "ns|nsec|nanos|us|usec|µs|ms|msec|millis|s|secs?|seconds?|m|mins?|minutes?|\
+                     h|hrs?|hours?|d|days?";
+        let pattern = format!(r"^([0-9]+(\.[0-9]+)? *({units}) *)+$|\$\{{");
+        json_schema!({"type": "string", "pattern": pattern})
     }
 }
 

@@ -46,7 +46,10 @@ impl Scalar for RegionUrl {
 
 impl Sketch for RegionUrl {
     fn sketch() -> Schema {
-        json_schema!({"type": "string", "pattern": r"^https?://[^/?#@]+(/[^?#]*)?$|\$\{"})
+        let scheme = "[Hh][Tt][Tt][Pp][Ss]?";
+        let host = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])";
+        let pattern = format!(r"^{scheme}://{host}(:[0-9]{{1,5}})?(/[^?#%\s]*)?$|\$\{{");
+        json_schema!({"type": "string", "pattern": pattern})
     }
 }
 

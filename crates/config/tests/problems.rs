@@ -249,15 +249,6 @@ fn the_example_stands_at_the_defaults() {
 }
 
 #[test]
-fn the_schema_in_deploy_is_current() {
-    let kept = include_str!("../../../deploy/config.schema.json");
-    assert!(
-        kept == nearway_config::schema(),
-        "stale: run `nearway schema > deploy/config.schema.json`"
-    );
-}
-
-#[test]
 fn a_difference_names_regions_and_what_needs_a_restart() {
     let old = read("regions: [{name: a, url: 'https://a'}, {name: b, url: 'https://b'}]").unwrap();
     let new = read(
