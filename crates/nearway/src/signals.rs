@@ -8,22 +8,43 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// The handled signals, from now on.
+/// SIGTERM and SIGINT, from now on. SIGHUP still ends the process, as a terminal that closes should
+/// (unless `nohup` says otherwise): a trap would let probes go on that nobody sees.
 #[derive(Debug)]
-pub(crate) struct Signals {
+pub(crate) struct Stop {
     terminate: Signal,
     interrupt: Signal,
+}
+
+/// What `serve` handles, from now on: SIGHUP too.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    stop: Stop,
     hangup: Signal,
 }
 
-impl Signals {
+impl Stop {
     /// Takes them over; needs a runtime.
     pub(crate) fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Returns at the next SIGTERM or SIGINT.
+    pub(crate) async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+impl Signals {
+    /// Takes them over; needs a runtime.
+    pub(crate) fn install() -> io::Result<Self> {
+        Ok(Self { stop: Stop::install()?, hangup: signal(SignalKind::hangup())? })
     }
 
     /// Cancels `shutdown` at the first SIGTERM or SIGINT and returns at the second; each SIGHUP
@@ -31,7 +52,7 @@ impl Signals {
     pub(crate) async fn obey(mut self, shutdown: &CancellationToken, reload: &Notify) {
         loop {
             tokio::select! {
-                () = stop(&mut self.terminate, &mut self.interrupt) => {
+                () = self.stop.told() => {
                     if shutdown.is_cancelled() {
                         return;
                     }
@@ -40,17 +61,5 @@ impl Signals {
                 Some(()) = self.hangup.recv() => reload.notify_one(),
             }
         }
-    }
-
-    /// Returns at the first SIGTERM or SIGINT.
-    pub(crate) async fn told_to_stop(mut self) {
-        stop(&mut self.terminate, &mut self.interrupt).await;
-    }
-}
-
-async fn stop(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }

@@ -27,11 +27,11 @@ use crate::cli::Demo;
 use crate::control::{Hooks, Serving, run as serve};
 use crate::listen::Listeners;
 use crate::output;
-use crate::signals::Signals;
+use crate::signals::Stop;
 
 pub(super) fn run(&Demo { port, seconds }: &Demo) -> anyhow::Result<()> {
     super::block_on(async move {
-        let signals = Signals::install().context("signals cannot be handled")?;
+        let mut stop = Stop::install().context("signals cannot be handled")?;
         let clock = Clock::start();
         let regions = Running::start(story::world(), 0, false).await?;
         let config = config(port, regions.regions())?;
@@ -45,7 +45,7 @@ pub(super) fn run(&Demo { port, seconds }: &Demo) -> anyhow::Result<()> {
         tokio::select! {
             ended = &mut proxy => return Ok(ended?),
             shown = show(served, clock) => shown?,
-            () = signals.told_to_stop() => {}
+            () = stop.told() => {}
             () = after(seconds.map(|seconds| Duration::from_secs(seconds.get().into()))) => {}
         }
         shutdown.cancel();

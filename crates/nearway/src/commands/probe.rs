@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::assemble::Assembly;
 use crate::cli::Probe;
 use crate::output;
-use crate::signals::Signals;
+use crate::signals::Stop;
 use crate::tasks::Tasks;
 
 pub(super) fn run(Probe { file, json, watch, samples }: Probe) -> anyhow::Result<()> {
@@ -53,11 +53,11 @@ pub(super) fn run(Probe { file, json, watch, samples }: Probe) -> anyhow::Result
                 }
             }
         };
-        let signals = Signals::install().context("signals cannot be handled")?;
+        let mut stop = Stop::install().context("signals cannot be handled")?;
         tokio::select! {
             // only a failure ends it
             failed = again_and_again => failed,
-            () = signals.told_to_stop() => Ok(()),
+            () = stop.told() => Ok(()),
         }
     })
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(super) use self::running::Running;
 use crate::cli::Sim;
 use crate::output;
-use crate::signals::Signals;
+use crate::signals::Stop;
 use crate::source::read_text;
 
 pub(super) fn run(arguments: &Sim) -> anyhow::Result<()> {
@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Sim) -> anyhow::Result<()> {
         None => regions::world(arguments.regions),
     };
     super::block_on(async move {
-        let signals = Signals::install().context("signals cannot be handled")?;
+        let mut stop = Stop::install().context("signals cannot be handled")?;
         let deployments = deployments(&world);
         let running = Running::start(world, arguments.port, arguments.tls).await?;
         if arguments.json {
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Sim) -> anyhow::Result<()> {
         } else {
             output::print(&as_text(&running, &deployments))?;
         }
-        signals.told_to_stop().await;
+        stop.told().await;
         running.stop().await;
         Ok(())
     })
