@@ -127,7 +127,9 @@ impl Source<'_> {
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {
-        let unreadable = |reason| format!("the file named here cannot be read: {reason}");
+        // the path itself is a value, and not shown
+        let hint = if path.is_absolute() { "" } else { "; write the whole path, from / on" };
+        let unreadable = |reason| format!("the file named here cannot be read: {reason}{hint}");
         self.files.read(path).map_err(unreadable)
     }
 

@@ -394,3 +394,17 @@ fn a_slip_hides_no_other_problem_and_makes_none() {
         assert_eq!(wrong(text), expected, "{text}");
     }
 }
+
+#[test]
+fn an_unreadable_file_by_a_relative_path_is_told_to_be_written_whole() {
+    for (path, hint) in [("/none", false), ("none", true), ("~/none", true)] {
+        let problems = wrong(&format!(
+            "regions: [{{name: a, url: 'https://a', api_key: 'file:{path}', ca_file: '{path}'}}]\n"
+        ));
+        assert_eq!(problems.lines().count(), 2, "{problems}");
+        for line in problems.lines() {
+            let hinted = line.ends_with("; write the whole path, from / on");
+            assert_eq!(hinted, hint, "{problems}");
+        }
+    }
+}
