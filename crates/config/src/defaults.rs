@@ -54,12 +54,19 @@ pub(crate) const MAX_TOKENS: Bounded<u32> = Bounded { default: 10, least: 1, mos
 pub(crate) const STRATEGY: Strategy = Strategy::Average;
 /// Total time measures the length of the answer, not the region.
 pub(crate) const RANK_BY: RankBy = RankBy::FirstToken;
-/// Ten rounds: calm, yet a region that became slow is seen within minutes.
+/// Left out, it follows the interval, see [`window`]; the value here is that of the default interval.
 pub(crate) const WINDOW: Bounded<Duration> = Bounded {
-    default: Duration::from_secs(300),
+    default: Duration::from_secs(45),
     least: Duration::from_secs(1),
     most: Duration::from_secs(24 * 3600),
 };
+
+/// The window that fits an interval: one and a half. Two rounds after a change nothing older counts,
+/// so that traffic follows within two intervals whichever region became faster or slower; a longer
+/// window is calmer and later.
+pub(crate) fn window(interval: Duration) -> Duration {
+    (interval + interval / 2).min(WINDOW.most)
+}
 /// 250 against 300 ms is not worth a move, with all that a move costs: caches, calm.
 pub(crate) const SWITCH_PERCENT: Bounded<f64> = Bounded { default: 20.0, least: 0.0, most: 100.0 };
 /// 5 against 12 ms passes the percentage, and nobody feels it.

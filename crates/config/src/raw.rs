@@ -154,7 +154,7 @@ pub(crate) struct RawRouting {
     /// What is compared: the time to the first content token, or to the last byte.
     #[schemars(extend("default" = defaults::RANK_BY.shown()))]
     pub(crate) rank_by: Option<Text<Word<RankBy>>>,
-    /// How far back samples count; at least `probe.interval`.
+    /// How far back samples count; at least `probe.interval`. Left out, one and a half of it.
     #[schemars(transform = defaults::WINDOW.in_schema())]
     pub(crate) window: Option<Text<Duration>>,
     /// When another region takes the lead: all three must hold. A leader that fails is left at once.

@@ -113,18 +113,13 @@ fn routing(
     interval: Duration,
 ) -> Routing {
     let switch = raw.switch.unwrap_or_default();
-    let window = source.quantity(raw.window, &defaults::WINDOW);
+    let window = match raw.window {
+        Some(_) => source.quantity(raw.window, &defaults::WINDOW),
+        None => defaults::window(interval),
+    };
     if window < interval && source.is_fine(raw.window) && source.is_fine(raw_interval) {
-        let window_is_written = raw.window.is_some();
-        if window_is_written {
-            let message =
-                "shorter than probe.interval: no sample would count for a part of the time";
-            source.wrong(raw.window, message);
-        } else {
-            let message =
-                "longer than routing.window: write such a window too, or a shorter interval";
-            source.wrong(raw_interval, message);
-        }
+        let message = "shorter than probe.interval: no sample would count for a part of the time";
+        source.wrong(raw.window, message);
     }
     Routing {
         strategy: source.word(raw.strategy, defaults::STRATEGY),

@@ -14,6 +14,8 @@ const MAX_HOST: usize = 253;
 const MAX_LABEL: usize = 63;
 /// Bytes of a prefix: it is put before every request's path.
 const MAX_PREFIX: usize = 1024;
+/// Where `/openai` always begins the path of a request, and so is no prefix (API fact sheet 1.1).
+const AZURE: [&str; 3] = [".azure.com", ".azure.us", ".microsoft.com"];
 
 /// Why a text is not a region's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +77,8 @@ fn take_apart(text: &str) -> Result<RegionUrl, Fault> {
     let usual = if https { 443 } else { 80 };
     let port = port.unwrap_or(usual);
     let authority = if port == usual { shown_host } else { format!("{shown_host}:{port}") };
-    Ok(RegionUrl { https, host, port, prefix: prefix(path)?, authority })
+    let prefix = prefix(&host, path)?;
+    Ok(RegionUrl { https, host, port, prefix, authority })
 }
 
 /// The host as a URL writes it, the host itself, and the port if there is one.
@@ -133,7 +136,7 @@ fn is_number(label: &str) -> bool {
     }
 }
 
-fn prefix(path: &str) -> Result<String, Fault> {
+fn prefix(host: &str, path: &str) -> Result<String, Fault> {
     let path = path.trim_end_matches('/');
     if path.is_empty() {
         return Ok(String::new());
@@ -143,15 +146,18 @@ fn prefix(path: &str) -> Result<String, Fault> {
     let plain = |segment: &str| {
         !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(allowed)
     };
-    let mut segments = path.split('/').skip(1).peekable();
+    let mut segments = path.split('/').skip(1);
     if path.len() > MAX_PREFIX || !segments.clone().all(plain) {
         return Err(Fault::Prefix);
     }
-    while let Some(segment) = segments.next() {
-        let is_last = segments.peek().is_none();
-        if segment == "openai" || (segment == "v1" && is_last) {
-            return Err(Fault::Api);
-        }
+    // elsewhere /openai may well be a prefix before /v1
+    let is_api = |segment| match segment {
+        "deployments" => true,
+        "openai" => AZURE.iter().any(|domain| host.ends_with(domain)),
+        _ => false,
+    };
+    if path.ends_with("/v1") || segments.any(is_api) {
+        return Err(Fault::Api);
     }
     Ok(path.to_owned())
 }
@@ -181,6 +187,7 @@ mod tests {
                 "/api/projects/p",
             ),
             ("http://ollama_1:11434", "ollama_1:11434", 11434, ""),
+            ("https://api.groq.com/openai", "api.groq.com", 443, "/openai"),
         ];
         for (text, authority, port, prefix) in cases {
             let url = take_apart(text).unwrap();
@@ -225,6 +232,9 @@ mod tests {
             ("https://x/%2e%2e", Fault::Prefix),
             ("https://x/a b", Fault::Prefix),
             ("https://api.openai.com/v1", Fault::Api),
+            ("https://api.groq.com/openai/v1", Fault::Api),
+            ("https://x.openai.azure.com/openai", Fault::Api),
+            ("https://eastus.api.cognitive.microsoft.com/openai/", Fault::Api),
             ("https://x/openai/deployments/gpt-4o/chat/completions", Fault::Api),
         ];
         for (text, fault) in cases {

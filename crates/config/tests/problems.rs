@@ -153,9 +153,13 @@ fn listeners_that_cannot_both_be_opened_are_found() {
 }
 
 #[test]
-fn a_probe_interval_beyond_the_window_is_told_at_the_key_that_is_written() {
-    let problems = wrong(&format!("{REGION}probe: {{interval: 10m}}\n"));
-    assert!(problems.starts_with("config.yaml:2: probe.interval: longer than"), "{problems}");
+fn a_window_that_is_left_out_follows_the_interval_and_a_shorter_one_is_refused() {
+    let config = read(&format!("{REGION}probe: {{interval: 10m}}\n")).unwrap();
+    assert_eq!(config.routing.window.as_secs(), 900);
+    let config = read(&format!("{REGION}probe: {{interval: 1d}}\n")).unwrap();
+    assert_eq!(config.routing.window, config.probe.interval, "the range of a window ends there");
+    let problems = wrong(&format!("{REGION}routing: {{window: 29s}}\n"));
+    assert!(problems.starts_with("config.yaml:2: routing.window: shorter than"), "{problems}");
 }
 
 #[test]
