@@ -41,11 +41,8 @@ def test_traffic_follows_the_fastest_region(own_world, tmp_path, changed, millis
             "jitter": 0,
             "samples": 1,
         },
-        routing={
-            # of two rounds, so that the second one after a change decides alone
-            "window": f"{1500 * INTERVAL_SECONDS:g}ms",
-            "switch": {"percent": 10, "at_least": "5ms", "hold": "0s"},
-        },
+        # the window is the default: one and a half intervals
+        routing={"switch": {"percent": 10, "at_least": "5ms", "hold": "0s"}},
     )
     with harness.served(config, tmp_path) as proxy, httpx.Client() as client:
         assert region_that_serves(client, proxy) == "eastus"
