@@ -10,6 +10,8 @@ use super::text::{Step, Text};
 use super::{MODEL_NAME_LIMIT, ModelField, Scan, Syntax};
 
 const KEY: &[u8] = b"model";
+/// The byte order mark that many parsers pass over before a text (RFC 8259 section 8.1).
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 #[derive(Debug)]
 pub(super) struct JsonScan {
@@ -28,6 +30,8 @@ pub(super) struct JsonScan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     BeforeObject,
+    /// In a byte order mark, which only the very beginning can be.
+    InMark,
     /// Where a key or the end of an empty object is due.
     BeforeFirstKey,
     BeforeKey,
@@ -53,7 +57,7 @@ enum Answer {
 
 use Place::{
     AfterValue, BeforeColon, BeforeFirstKey, BeforeKey, BeforeObject, BeforeValue, InEscape, InKey,
-    InName, InNested, InScalar, InString,
+    InMark, InName, InNested, InScalar, InString,
 };
 
 impl JsonScan {
@@ -103,14 +107,26 @@ impl JsonScan {
             (InScalar | AfterValue, b',') => Ok(BeforeKey),
             (InScalar, b' ' | b'\n' | b'\r' | b'\t') => Ok(AfterValue),
             (InScalar, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.') => Ok(InScalar),
+            (InMark, _) => self.in_mark(byte, at),
             (place, b' ' | b'\n' | b'\r' | b'\t') => Ok(place),
             (BeforeObject, b'{') => Ok(BeforeFirstKey),
+            (BeforeObject, _) if self.before + offset(at) == 0 => self.in_mark(byte, at),
             (BeforeFirstKey | BeforeKey, b'"') => {
                 (self.text, self.key) = (Text::default(), KeyMatch::default());
                 Ok(InKey)
             }
             (BeforeColon, b':') => Ok(BeforeValue),
             (BeforeValue, _) => self.value(byte, at),
+            _ => Err(Answer::Absent),
+        }
+    }
+
+    fn in_mark(&self, byte: u8, at: usize) -> Result<Place, Answer> {
+        let place = usize::try_from(self.before + offset(at)).unwrap_or(usize::MAX);
+        match MARK.get(place) {
+            Some(due) if *due == byte => {
+                Ok(if place + 1 == MARK.len() { BeforeObject } else { InMark })
+            }
             _ => Err(Answer::Absent),
         }
     }
@@ -233,6 +249,8 @@ mod tests {
             (r#"{"models":"x","Model":"x","mode":"x","model\u0000":"x","model":"y"}"#, "y", "y"),
             (r#"{"model":"first","model":"second"}"#, "first", "first"),
             (r#"{"a":"model","model":"😀\ud83d\ude00"}"#, "😀😀", r"😀\ud83d\ude00"),
+            ("\u{feff}{\"model\":\"y\"}", "y", "y"),
+            ("\u{feff} {\"model\":\"y\"}", "y", "y"),
         ] {
             let Scan::Found(field) = scan(body) else { panic!("{body}") };
             let span = usize::try_from(field.start).unwrap()..usize::try_from(field.end).unwrap();
@@ -262,12 +280,15 @@ mod tests {
             r#"{model:"x"}"#,
             "model=x",
             "\u{feff}{}",
+            "\u{feff}\u{feff}{\"model\":\"x\"}",
+            " \u{feff}{\"model\":\"x\"}",
         ] {
             assert_eq!(scan(body), Scan::Absent, "{body}");
         }
         let long = format!(r#"{{"model":"{}"}}"#, "x".repeat(MODEL_NAME_LIMIT + 1));
         assert_eq!(scan(&long), Scan::Absent);
         assert_eq!(JsonScan::new().feed(b"{\"model\":\"\xff\"}"), Scan::Absent);
+        assert_eq!(JsonScan::new().feed(b"\xef\xbb{\"model\":\"x\"}"), Scan::Absent);
     }
 
     #[test]
