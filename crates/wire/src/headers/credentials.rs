@@ -14,6 +14,9 @@ use crate::endpoint::is;
 /// The key's other name at Azure API Management, which fronts the regions.
 const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
 
+/// Where other vendors' clients put a key, and some regions take it.
+const OTHER_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// How a browser hands a key to a WebSocket (API fact sheet 7).
 const KEY_PROTOCOL: &[u8] = b"openai-insecure-api-key.";
 
@@ -26,6 +29,7 @@ pub fn strip_credentials(headers: &mut HeaderMap) {
     headers.remove(API_KEY);
     headers.remove(AUTHORIZATION);
     headers.remove(SUBSCRIPTION_KEY);
+    headers.remove(OTHER_KEY);
     let carries_key = |value: &HeaderValue| entries(value).any(holds_key);
     if headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().any(carries_key) {
         let kept = without_key(headers);
@@ -92,8 +96,13 @@ mod tests {
     #[test]
     fn every_field_that_holds_a_key_goes() {
         let mut headers = HeaderMap::new();
-        for name in ["api-key", "authorization", "ocp-apim-subscription-key", "openai-organization"]
-        {
+        for name in [
+            "api-key",
+            "authorization",
+            "ocp-apim-subscription-key",
+            "x-api-key",
+            "openai-organization",
+        ] {
             headers.append(name, HeaderValue::from_static("secret"));
             headers.append(name, HeaderValue::from_static("again"));
         }
