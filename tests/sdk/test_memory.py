@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import pathlib
+import subprocess
 
 import pytest
 
@@ -58,6 +59,36 @@ def test_uploads_at_the_same_time(own_proxy):
         uploads = [threads.submit(upload, own_proxy, length, "chunked") for _ in range(4)]
         told = [each.result() for each in uploads]
     assert told == [{"len": length, "sha256": digest_of(length)}] * len(uploads)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_a_client_of_http2(own_proxy, way):
+    digest = hashlib.sha256()
+    told = b""
+    with over_http2(own_proxy, way) as child:
+        if way == "up":
+            for _ in range(GIB // len(BLOCK)):
+                child.stdin.write(BLOCK)
+            child.stdin.close()
+            told = child.stdout.read()
+        while way == "down" and (block := child.stdout.read(MIB)):
+            digest.update(block)
+    assert child.returncode == 0
+    if way == "up":
+        assert json.loads(told) == {"len": GIB, "sha256": digest_of(GIB)}
+    else:
+        assert digest.hexdigest() == digest_of(GIB, b"x" * MIB)
+
+
+def over_http2(proxy, way):
+    """A curl that sends or gets a gigabyte."""
+    what = {
+        "up": ["--request", "POST", "--upload-file", "-", f"{proxy.url}/sim/sink"],
+        "down": [f"{proxy.url}/sim/bytes/{GIB}"],
+    }
+    command = ["curl", "--silent", "--fail", "--max-time", "120", "--http2-prior-knowledge"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*command, *what[way]], stdin=pipe, stdout=pipe)
 
 
 def upload(proxy, length, framing):
