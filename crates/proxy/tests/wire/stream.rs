@@ -1,7 +1,7 @@
 //! Answers that take their time: every event at once, every cut seen, every leave passed on.
 
 use std::io::Read;
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -101,5 +101,65 @@ fn a_stream_that_has_ended_frees_its_connection_for_the_next() {
         client.send(STREAM);
         let answer = client.response();
         assert!(answer.complete && answer.text() == "hello", "{answer:?}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_in_the_middle_of_an_upload_cancels_the_region_too() {
+    let (begun, arrival) = channel();
+    let (left, leave) = channel();
+    // reads bodies itself: what it is asked is known before the body is complete
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, begun, left) = (stream.unwrap(), begun.clone(), left.clone());
+            std::thread::spawn(move || {
+                // a warm connection brings nothing
+                if matches!(stream.read(&mut [0; 1]), Ok(1)) {
+                    begun.send(()).unwrap();
+                    let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                    left.send(()).unwrap();
+                }
+            });
+        }
+    });
+    let proxy = Proxy::start(&[region("only", &url)]);
+    for framing in ["content-length: 900000\r\n\r\n", "transfer-encoding: chunked\r\n\r\n30d40\r\n"]
+    {
+        let mut client = proxy.client();
+        client.send(format!("POST /openai/deployments/d/x HTTP/1.1\r\nhost: a\r\n{framing}"));
+        client.send(vec![b'x'; 200_000]);
+        arrival.recv_timeout(PATIENCE).expect("the upload has begun");
+        drop(client);
+        leave
+            .recv_timeout(std::time::Duration::from_secs(1))
+            .expect("the region's connection ends within a second");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_during_a_failover_cancels_the_next_region() {
+    let first = RawRegion::answering("HTTP/1.1 503 S\r\ncontent-length: 0\r\n\r\n");
+    let (second, arrival, leave) = watching("");
+    let proxy = Proxy::start(&[region("first", &first.url()), region("second", &second.url())]);
+    let mut client = proxy.client();
+    client.send(STREAM);
+    arrival.recv_timeout(PATIENCE).expect("the second region is asked");
+    drop(client);
+    leave
+        .recv_timeout(std::time::Duration::from_secs(1))
+        .expect("the region's connection ends within a second");
+    assert_eq!(first.seen().len(), 1);
+}
+
+#[test]
+fn junk_in_a_regions_chunks_looks_cut() {
+    for junk in ["ZZ\r\n", "5\r\nhelloXX0\r\n\r\n", "ffffffffffffffffff\r\nhello"] {
+        let raw = RawRegion::start(move |_, connection| {
+            connection.send(format!("{HEAD}5\r\nhello\r\n{junk}"));
+        });
+        let answer = before(&raw).ask(STREAM);
+        assert!(!answer.complete && answer.text().starts_with("hello"), "{junk:?}: {answer:?}");
     }
 }
