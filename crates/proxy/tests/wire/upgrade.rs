@@ -44,3 +44,33 @@ fn a_refused_upgrade_is_an_ordinary_answer() {
     let answer = proxy.ask(ASK);
     assert_eq!((answer.status(), answer.text()), (404, "nope"));
 }
+
+#[test]
+fn a_region_that_fails_the_handshake_is_passed_over() {
+    let failing = [
+        RawRegion::answering("HTTP/1.1 503 S\r\ncontent-length: 4\r\n\r\nnope"),
+        RawRegion::start(|_, connection| connection.stream.shutdown(Shutdown::Both).unwrap()),
+    ];
+    for first in failing {
+        let second = RawRegion::start(|_, connection| {
+            connection.send(
+                "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+            );
+            assert_eq!(connection.exactly(11), b"from-client");
+            connection.send("hello");
+            // until the client's end arrives
+            assert!(connection.is_closed());
+            connection.send("bye");
+        });
+        let proxy = Proxy::start(&[region("first", &first.url()), region("second", &second.url())]);
+        let mut client = proxy.client();
+        client.send(format!("{ASK}from-client"));
+        let head = client.until("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        assert!(head.contains("x-nearway-region: second\r\n"), "{head}");
+        assert_eq!(client.exactly(5), b"hello");
+        // one direction ends, the other goes on
+        client.stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.exactly(3), b"bye");
+    }
+}
