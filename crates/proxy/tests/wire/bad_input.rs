@@ -100,3 +100,30 @@ fn a_deployment_that_no_region_serves_gets_503() {
     let body: serde_json::Value = serde_json::from_slice(&refused.body).unwrap();
     assert_eq!(body["error"]["code"], "nearway_no_region");
 }
+
+#[test]
+fn bytes_behind_a_regions_answer_are_nobodys_answer() {
+    let raw = RawRegion::answering(
+        "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood\
+         HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil",
+    );
+    let proxy = before(&raw);
+    let mut client = proxy.client();
+    for asked in 1..=4 {
+        client.send(GOOD);
+        assert_eq!(client.response().text(), "good");
+        assert_eq!(raw.seen().len(), asked);
+    }
+}
+
+#[test]
+fn an_endless_head_ends_and_the_next_region_answers() {
+    let endless = RawRegion::start(|_, connection| {
+        use std::io::Write;
+        connection.send("HTTP/1.1 200 OK\r\n");
+        while connection.stream.write_all(b"x-a: and so on\r\n").is_ok() {}
+    });
+    let good = RawRegion::named("good");
+    let proxy = Proxy::start(&[region("endless", &endless.url()), region("good", &good.url())]);
+    assert_eq!(proxy.ask(GOOD).text(), "good");
+}

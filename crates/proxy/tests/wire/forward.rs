@@ -220,3 +220,25 @@ fn large_bodies_pass_unchanged_on_a_connection_that_lives_on() {
         sender.join().unwrap().unwrap();
     }
 }
+
+#[test]
+fn a_deployment_gets_the_regions_name_in_a_query_and_however_a_body_is_cut() {
+    let raw = RawRegion::answering(OK);
+    let proxy = Proxy::start(&[region("east", &raw.url()).renames("gpt-4o", "east-gpt")]);
+    let query = "GET /openai/v1/realtime?x=%20&model=gpt%2D4o&&y HTTP/1.1\r\nhost: a\r\n\r\n";
+    let (seen, _) = sent(&proxy, &raw, query);
+    let expected = "GET /openai/v1/realtime?x=%20&model=east-gpt&&y ";
+    assert!(seen.head.starts_with(expected), "{}", seen.head);
+
+    let body = "{\"messages\":[\"}\\\"]\"],\"m\\u006fdel\" :\"g\\u0070t-4o\", \"n\":1}";
+    let mut chunked = String::from(
+        "POST /openai/v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\n\r\n",
+    );
+    for byte in body.chars() {
+        chunked.push_str(&format!("1\r\n{byte}\r\n"));
+    }
+    let (seen, _) = sent(&proxy, &raw, &format!("{chunked}0\r\n\r\n"));
+    assert_eq!(seen.text(), body.replace("g\\u0070t-4o", "east-gpt"));
+    assert_eq!((seen.header("transfer-encoding"), seen.complete), (Some("chunked"), true));
+}
