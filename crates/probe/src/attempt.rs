@@ -171,7 +171,8 @@ impl Probe {
     ) -> Result<Reply, Fault> {
         let request = self.request(method, target, body)?;
         let settings = &*self.settings;
-        let limits = Limits { connect: settings.connect, head: settings.timeout };
+        let limits =
+            Limits { connect: settings.connect, head: settings.timeout, total: settings.timeout };
         transport.send(&self.region, request, limits, None).await
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use hyper::body::Incoming;
@@ -73,22 +73,29 @@ impl Original {
         Ok(transport.send(&target.region, request, limits, self.interim.as_ref()))
     }
 
-    /// Whether the request can go again; waits a moment for its body to come home.
+    /// Whether the request can go again; waits a moment for its body to come home. A connection that
+    /// has answered already and still sends it is ended for that.
     ///
     /// # Errors
     /// The client's own failure to deliver the body.
-    pub(crate) async fn can_repeat(&mut self) -> Result<bool, Failed> {
-        if let Some(home) = self.home.take()
-            && let Ok(Ok(held)) = timeout(HOMECOMING, home).await
+    pub(crate) async fn can_repeat(&mut self, answer: Option<&mut Reply>) -> Result<bool, Failed> {
+        let Some(mut home) = self.home.take() else {
+            return Ok(!matches!(self.outgoing, Outgoing::Away));
+        };
+        let mut held = timeout(HOMECOMING, &mut home).await;
+        if held.is_err()
+            && let Some(answer) = answer
+            && answer.detach().await
         {
-            if let Some(failed) = held.client_failed() {
-                return Err(failed);
-            }
-            let whole = held.can_repeat();
-            self.outgoing = Outgoing::Held(held);
-            return Ok(whole);
+            held = timeout(HOMECOMING, &mut home).await;
         }
-        Ok(!matches!(self.outgoing, Outgoing::Away))
+        let Ok(Ok(held)) = held else { return Ok(false) };
+        if let Some(failed) = held.client_failed() {
+            return Err(failed);
+        }
+        let whole = held.can_repeat();
+        self.outgoing = Outgoing::Held(held);
+        Ok(whole)
     }
 
     fn request_to(&mut self, target: &Target) -> Result<Request<RequestBody>, Fault> {
@@ -142,6 +149,10 @@ impl Original {
         }
         if let (Some(splice), Some(length)) = (splice, self.admitted.length) {
             headers.insert(CONTENT_LENGTH, splice.resized(length).into());
+        }
+        // said aloud: hyper takes a GET or HEAD without a word on framing for one without a body
+        if self.admitted.length.is_none() && !matches!(self.outgoing, Outgoing::Empty) {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         headers
     }

@@ -108,6 +108,9 @@ async fn first_answer<T: Transport>(
     let mut plan = Plan::new();
     let mut tried: Vec<Tried> = Vec::new();
     let mut last = None;
+    if elapsed >= settings.timeouts.total {
+        return Err(Refusal::OutOfTime(settings.timeouts.total));
+    }
     while settle.attempts() < settings.attempts {
         let now = settle.moment(elapsed);
         let chosen = choose(&mut plan, ranking, now, &original.identity, settings);
@@ -167,7 +170,7 @@ async fn ask<T: Transport>(
             },
             None => Err(Fault::unsent(FaultKind::TotalTimeout, "no time left")),
         };
-        let (reply, fault) = match outcome {
+        let (mut reply, fault) = match outcome {
             Ok(reply) => {
                 settle.waited(reply.timing.until_head());
                 match Fault::from_status(reply.response.status()) {
@@ -182,7 +185,8 @@ async fn ask<T: Transport>(
         };
         let mut step = next_step(&fault, facts);
         if step != Step::GiveUp || reply.is_none() {
-            let repeatable = original.can_repeat().await.map_err(|how| refusal(how, settings))?;
+            let repeatable = original.can_repeat(reply.as_deref_mut()).await;
+            let repeatable = repeatable.map_err(|how| refusal(how, settings))?;
             if !repeatable {
                 step = Step::GiveUp;
             }
@@ -195,6 +199,10 @@ async fn ask<T: Transport>(
         let headers = reply.as_ref().map(|reply| reply.response.headers());
         let hint = headers.and_then(|headers| retry_hint(headers, None, wall_clock()));
         settle.blame(&fault, blamed(&fault, facts), hint);
+        if fault.kind == FaultKind::Unauthorized && facts.own_credential {
+            // it would read as if the client's key were wrong (API fact sheet 4.3)
+            reply = None;
+        }
         return Ok(Err(Failed { reply, kind: fault.kind, step }));
     }
 }
@@ -202,8 +210,8 @@ async fn ask<T: Transport>(
 /// What one attempt may take of the time that is left; `None` when there is none.
 fn limits(timeouts: &Timeouts, elapsed: Duration) -> Option<Limits> {
     let left = timeouts.total.saturating_sub(elapsed);
-    let limits = Limits { connect: timeouts.connect.min(left), head: timeouts.head.min(left) };
-    (!left.is_zero()).then_some(limits)
+    let (connect, head) = (timeouts.connect.min(left), timeouts.head.min(left));
+    (!left.is_zero()).then_some(Limits { connect, head, total: left })
 }
 
 /// The region's answer in the form that the client asked for.

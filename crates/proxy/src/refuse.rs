@@ -29,6 +29,9 @@ pub enum Refusal {
     /// The client's body paused for too long.
     #[error("The request body paused for longer than {0:?}.")]
     BodyStalled(Duration),
+    /// The whole time was spent before a region could be asked.
+    #[error("The request took longer than {0:?} before a region could be asked.")]
+    OutOfTime(Duration),
     /// The client asked for a region that is not configured or must not serve this.
     #[error("Region {0:?}, which x-nearway-region asks for, is not available for this request.")]
     UnknownRegion(String),
@@ -56,11 +59,12 @@ fn list(tried: &[Tried]) -> String {
 
 impl Refusal {
     /// Every code, for metrics that exist from the start.
-    pub(crate) const CODES: [&'static str; 8] = [
+    pub(crate) const CODES: [&'static str; 9] = [
         "nearway_malformed_request",
         "nearway_body_too_large",
         "nearway_body_broken",
         "nearway_body_timeout",
+        "nearway_request_timeout",
         "nearway_unknown_region",
         "nearway_no_region",
         "nearway_unreachable",
@@ -75,7 +79,7 @@ impl Refusal {
                 StatusCode::BAD_REQUEST
             }
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyStalled(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyStalled(_) | Self::OutOfTime(_) => StatusCode::REQUEST_TIMEOUT,
             Self::NoRegion(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(tried) if timed_out(tried) => StatusCode::GATEWAY_TIMEOUT,
             Self::Unreachable(_) => StatusCode::BAD_GATEWAY,
@@ -90,6 +94,7 @@ impl Refusal {
             Self::BodyTooLarge(_) => "nearway_body_too_large",
             Self::BodyBroken => "nearway_body_broken",
             Self::BodyStalled(_) => "nearway_body_timeout",
+            Self::OutOfTime(_) => "nearway_request_timeout",
             Self::UnknownRegion(_) => "nearway_unknown_region",
             Self::NoRegion(_) => "nearway_no_region",
             Self::Unreachable(tried) if timed_out(tried) => "nearway_timeout",
@@ -150,6 +155,7 @@ mod tests {
             Refusal::BodyTooLarge(1),
             Refusal::BodyBroken,
             Refusal::BodyStalled(Duration::from_secs(1)),
+            Refusal::OutOfTime(Duration::from_secs(1)),
             Refusal::UnknownRegion("x".into()),
             Refusal::NoRegion("x".into()),
             tried(&[FaultKind::Reset]),

@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -91,6 +93,21 @@ pub struct HeldBody {
     // what was read before this attempt, as this region is to see it
     front: VecDeque<Bytes>,
     home: Option<oneshot::Sender<Held>>,
+    progress: Progress,
+}
+
+/// Counts what was taken of a body that streams; the exchange holds the other end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub(crate) fn took(&self, frames: u64) {
+        self.0.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    pub(crate) fn taken(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The parts of a body that survive an attempt.
@@ -171,7 +188,8 @@ impl Held {
         let chunks =
             if self.spilled { std::mem::take(&mut self.chunks) } else { self.chunks.clone() };
         let front = splice.map_or_else(|| chunks.clone(), |splice| splice.apply(&chunks));
-        (HeldBody { held: Some(self), front: front.into(), home: Some(sender) }, home)
+        let progress = Progress::default();
+        (HeldBody { held: Some(self), front: front.into(), home: Some(sender), progress }, home)
     }
 
     fn fail(
@@ -239,11 +257,13 @@ impl Body for HeldBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         if let Some(chunk) = this.front.pop_front() {
+            this.progress.took(1);
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         let Some(held) = this.held.as_mut() else { return Poll::Ready(None) };
         let polled = held.poll_rest(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
+            this.progress.took(1);
             held.keep(frame);
         }
         polled
@@ -277,6 +297,16 @@ impl Drop for HeldBody {
         if let (Some(held), Some(home)) = (self.held.take(), self.home.take()) {
             // nobody waits for it any more once the request is over
             let _ = home.send(held);
+        }
+    }
+}
+
+impl RequestBody {
+    /// Tells how the body moves, if it streams.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Held(held) => Some(held.progress.clone()),
         }
     }
 }

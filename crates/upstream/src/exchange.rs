@@ -12,16 +12,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING, UPGRADE};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::body::Progress;
+use crate::head_clock::HeadClock;
 use crate::http2::Seat;
 use crate::pool::Pool;
 use crate::watch::Watch;
-use crate::{Fault, FaultKind, Interim, LazyTimer, RegionBody, Reply, RequestBody, Sent, Timing};
+use crate::{
+    Fault, FaultKind, Interim, LazyTimer, Limits, RegionBody, Reply, RequestBody, Sent, Timing,
+};
 
 /// An open HTTP/1.1 connection that no request is using.
 pub(crate) struct Conn {
@@ -32,6 +38,8 @@ pub(crate) struct Conn {
     watch: Arc<Watch>,
     // for the response head; it outlives the request that sets it
     late: LazyTimer,
+    // runs the connection
+    driver: AbortHandle,
 }
 
 /// A request that was handed to its connection.
@@ -39,6 +47,11 @@ pub(crate) struct Exchange {
     conn: Conn,
     before: u64,
     started: Instant,
+    // the request asks for another protocol
+    upgrades: bool,
+    progress: Option<Progress>,
+    // the body streams
+    uploads: bool,
     // boxed and dyn: hyper does not name the type, which has room for the whole request
     response: Pin<Box<dyn Future<Output = Sending>>>,
 }
@@ -61,8 +74,9 @@ impl Conn {
         sender: SendRequest<RequestBody>,
         written: Arc<AtomicU64>,
         watch: Arc<Watch>,
+        driver: AbortHandle,
     ) -> Self {
-        Self { sender, written, watch, late: LazyTimer::default() }
+        Self { sender, written, watch, late: LazyTimer::default(), driver }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -81,31 +95,43 @@ impl Conn {
     ) -> Exchange {
         self.watch.expect(interim);
         let before = self.written.load(Ordering::Relaxed);
+        let upgrades = request.headers().contains_key(UPGRADE);
+        let progress = request.body().progress();
         let response = Box::pin(self.sender.try_send_request(request));
-        Exchange { conn: self, before, started: Instant::now(), response }
+        let uploads = progress.is_some();
+        let started = Instant::now();
+        Exchange { conn: self, before, started, upgrades, progress, uploads, response }
     }
 }
 
 impl Exchange {
-    /// Waits for the response head, for at most `limit`.
+    /// Waits for the response head within the limits.
     pub(crate) async fn reply(
         mut self,
-        limit: Duration,
+        limits: Limits,
         mut timing: Timing,
         pool: &Rc<Pool>,
     ) -> Result<Reply, Failure> {
         let reused = timing.connect.is_none();
-        let deadline = self.started + limit;
+        let mut clock = HeadClock::start(limits, self.progress.take(), self.started);
         let outcome = poll_fn(|cx| match self.response.as_mut().poll(cx) {
             Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending => self.conn.late.poll(cx, deadline).map(|()| None),
+            Poll::Pending => clock.poll(cx, &mut self.conn.late).map(|()| None),
         });
         let outcome = outcome.await;
         timing.head = Instant::now() - self.started;
         match outcome {
+            Some(Ok(response)) if is_ambiguous(response.headers()) => {
+                Err((malformed("its framing is ambiguous", reused), None))
+            }
+            Some(Ok(response))
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS && !self.upgrades =>
+            {
+                Err((malformed("it switches protocols unasked", reused), None))
+            }
             Some(Ok(response)) => {
                 let lease = Lease::Http1 { conn: self.conn, pool: Rc::downgrade(pool) };
-                let response = response.map(|body| RegionBody::new(body, lease));
+                let response = response.map(|body| RegionBody::new(body, lease, self.uploads));
                 Ok(Reply { response, timing })
             }
             Some(Err(mut error)) => {
@@ -113,7 +139,7 @@ impl Exchange {
                 let sent = if unsent.is_some() { Sent::Nothing } else { self.sent() };
                 Err((Fault::from_hyper(error.error(), sent, reused), unsent))
             }
-            None => Err((late(limit, self.sent(), reused), None)),
+            None => Err((late(timing.head, self.sent(), reused), None)),
         }
     }
 
@@ -123,9 +149,25 @@ impl Exchange {
     }
 }
 
+/// Whether two readers could find different ends of a body (RFC 9112 6.3).
+fn is_ambiguous(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let (coding, length) = (codings.next(), lengths.next());
+    codings.next().is_some()
+        || coding.is_some_and(|coding| {
+            length.is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        })
+        || length.is_some_and(|length| !length.as_bytes().iter().all(u8::is_ascii_digit))
+}
+
+fn malformed(detail: &str, reused: bool) -> Fault {
+    Fault { kind: FaultKind::Malformed, sent: Sent::Some, reused, detail: detail.into() }
+}
+
 /// The fault of a region that did not begin to answer in time.
-pub(crate) fn late(limit: Duration, sent: Sent, reused: bool) -> Fault {
-    let detail = format!("no response head within {limit:?}");
+pub(crate) fn late(waited: Duration, sent: Sent, reused: bool) -> Fault {
+    let detail = format!("no response head within {waited:?}");
     Fault { kind: FaultKind::HeadTimeout, sent, reused, detail }
 }
 
@@ -136,6 +178,15 @@ impl Lease {
             && let Some(pool) = pool.upgrade()
         {
             pool.put(conn);
+        }
+    }
+
+    /// Ends the connection at once, so that it lets go of a request's body that it still sends.
+    pub(crate) fn cut(self) {
+        match self {
+            Self::Http1 { conn, .. } => conn.driver.abort(),
+            // the stream ends with its response
+            Self::Http2 { .. } => {}
         }
     }
 }

@@ -19,12 +19,15 @@ use http::uri::{PathAndQuery, Scheme};
 use http::{Request, Uri};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::Stream;
 use crate::exchange::{Failure, Lease, late};
-use crate::{Fault, FaultKind, Limits, Region, RegionBody, Reply, RequestBody, Sent, Timing};
+use crate::head_clock::HeadClock;
+use crate::{
+    Fault, FaultKind, LazyTimer, Limits, Region, RegionBody, Reply, RequestBody, Sent, Timing,
+};
 
 /// The HTTP/2 connections of one worker to one region.
 pub(crate) struct Shared {
@@ -122,17 +125,24 @@ impl Shared {
         let before = written.load(Ordering::Relaxed);
         let started = Instant::now();
         let mut sender = seat.0.sender.clone();
-        let outcome = timeout(limits.head, sender.try_send_request(request)).await;
+        let mut clock = HeadClock::start(limits, request.body().progress(), started);
+        let mut timer = LazyTimer::default();
+        let mut sending = std::pin::pin!(sender.try_send_request(request));
+        let outcome = poll_fn(|cx| match sending.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => clock.poll(cx, &mut timer).map(|()| None),
+        });
+        let outcome = outcome.await;
         timing.head = Instant::now() - started;
         let untouched = written.load(Ordering::Relaxed) == before;
         let sent = if untouched { Sent::Nothing } else { Sent::Some };
         let (fault, unsent) = match outcome {
-            Ok(Ok(response)) => {
+            Some(Ok(response)) => {
                 let lease = Lease::Http2 { _seat: seat };
-                let response = response.map(|body| RegionBody::new(body, lease));
+                let response = response.map(|body| RegionBody::new(body, lease, false));
                 return Ok(Reply { response, timing });
             }
-            Ok(Err(mut error)) => {
+            Some(Err(mut error)) => {
                 let unsent = error.take_message().map(|mut request| {
                     make_relative(&mut request, &self.region);
                     Box::new(request)
@@ -140,7 +150,7 @@ impl Shared {
                 let sent = if unsent.is_some() { Sent::Nothing } else { sent };
                 (fault(error.error(), sent, reused), unsent)
             }
-            Err(_elapsed) => (late(limits.head, sent, reused), None),
+            None => (late(timing.head, sent, reused), None),
         };
         self.retire(&seat);
         Err((fault, unsent))

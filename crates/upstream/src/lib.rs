@@ -9,6 +9,7 @@ mod connect;
 mod credential;
 mod exchange;
 mod fault;
+mod head_clock;
 mod http2;
 mod interim;
 mod lazy_timer;

@@ -15,6 +15,7 @@ use http::header::UPGRADE;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use nearway_telemetry::{InFlight, Metrics, PoolMetrics};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -139,7 +140,7 @@ impl Transport for Pools {
                 Err(request) => request,
                 Ok(exchange) => {
                     pool.metrics.reused();
-                    match exchange.reply(limits.head, Timing::default(), &pool).await {
+                    match exchange.reply(limits, Timing::default(), &pool).await {
                         Ok(reply) => return Ok(reply),
                         Err((fault, unsent)) => pool.dead(fault, unsent)?,
                     }
@@ -175,17 +176,18 @@ impl Pool {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(failed)?;
-        self.drive(connection.with_upgrades());
-        Ok((Opened::Http1(Conn::new(sender, written, watch)), timing))
+        let driver = self.drive(connection.with_upgrades());
+        Ok((Opened::Http1(Conn::new(sender, written, watch, driver)), timing))
     }
 
     /// Runs a connection to its end; what ends it is reported to the request that it carried.
-    fn drive(&self, connection: impl Future<Output = hyper::Result<()>> + 'static) {
-        let metrics = self.metrics.clone();
-        self.tasks.spawn_local(async move {
+    fn drive(&self, connection: impl Future<Output = hyper::Result<()>> + 'static) -> AbortHandle {
+        let ended = Ended(self.metrics.clone());
+        let task = self.tasks.spawn_local(async move {
             let _ = connection.await;
-            metrics.closed();
+            drop(ended);
         });
+        task.abort_handle()
     }
 
     /// Over what is open, else over a new connection.
@@ -207,16 +209,14 @@ impl Pool {
         }
         while let Some(conn) = self.checkout() {
             self.metrics.reused();
-            match conn.send(*request, interim).reply(limits.head, timing(), self).await {
+            match conn.send(*request, interim).reply(limits, timing(), self).await {
                 Ok(reply) => return Ok(reply),
                 Err((fault, unsent)) => request = self.dead(fault, unsent)?,
             }
         }
         let (opened, timing) = self.open(limits.connect, http2).await?;
         let reply = match opened {
-            Opened::Http1(conn) => {
-                conn.send(*request, interim).reply(limits.head, timing, self).await
-            }
+            Opened::Http1(conn) => conn.send(*request, interim).reply(limits, timing, self).await,
             Opened::Http2(seat) => self.shared.exchange(seat, *request, limits, timing).await,
         };
         reply.map_err(|(fault, _)| fault)
@@ -289,6 +289,15 @@ impl Pool {
             }
             pool.warming.set(false);
         });
+    }
+}
+
+/// Counts a connection out, however it ends.
+struct Ended(PoolMetrics);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.closed();
     }
 }
 

@@ -1,10 +1,14 @@
 //! A region's response: head at once, body as it comes, the connection back to the pool at its end.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::timeout;
 
 use crate::Timing;
 use crate::exchange::Lease;
@@ -24,6 +28,8 @@ pub struct Reply {
 /// closed, which is how a request to a region is cancelled (API fact sheet 4.3).
 #[derive(Debug)]
 pub struct RegionBody {
+    // what was read before anybody asked for it
+    ahead: VecDeque<Bytes>,
     source: Source,
     lease: Option<Lease>,
 }
@@ -42,22 +48,62 @@ pub enum CutOff {
 #[derive(Debug)]
 enum Source {
     Wire(Incoming),
-    // fakes in tests, and answers that were read whole to be judged
-    Memory(Option<Bytes>),
+    // read to its end; the error, if that was one
+    Spent(Option<CutOff>),
+}
+
+impl Reply {
+    /// Reads what is left of the answer and ends its connection, which thereby lets go of a request
+    /// body that it still sends. False, and nothing has ended, if the answer is too long or does not
+    /// come to its end soon.
+    pub async fn detach(&mut self) -> bool {
+        let body = self.response.body_mut();
+        let whole = matches!(timeout(DETACH_PATIENCE, body.read_ahead()).await, Ok(true));
+        if whole && let Some(lease) = body.lease.take() {
+            lease.cut();
+        }
+        whole
+    }
 }
 
 impl RegionBody {
-    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = Self { source: Source::Wire(incoming), lease: Some(lease) };
-        body.release_if_done();
+    /// `uploading`: the request's body is perhaps still being sent, so that even an empty answer has
+    /// something to [detach](Reply::detach).
+    pub(crate) fn new(incoming: Incoming, lease: Lease, uploading: bool) -> Self {
+        let source = Source::Wire(incoming);
+        let mut body = Self { ahead: VecDeque::new(), source, lease: Some(lease) };
+        if !uploading {
+            body.release_if_done();
+        }
         body
     }
 
     /// A body that is already here.
     #[must_use]
     pub fn whole(bytes: Bytes) -> Self {
-        let bytes = (!bytes.is_empty()).then_some(bytes);
-        Self { source: Source::Memory(bytes), lease: None }
+        let ahead = (!bytes.is_empty()).then_some(bytes).into_iter().collect();
+        Self { ahead, source: Source::Spent(None), lease: None }
+    }
+
+    /// Whether the rest of the body is here now, with a good end.
+    async fn read_ahead(&mut self) -> bool {
+        let mut bytes = 0;
+        while let Source::Wire(incoming) = &mut self.source
+            && bytes <= DETACH_MAX
+        {
+            match poll_fn(|cx| Pin::new(&mut *incoming).poll_frame(cx)).await {
+                None => self.source = Source::Spent(None),
+                Some(Err(error)) => self.source = Source::Spent(Some(CutOff::Broken(error))),
+                // an answer this short has no trailers worth keeping
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        bytes += data.len();
+                        self.ahead.push_back(data);
+                    }
+                }
+            }
+        }
+        matches!(self.source, Source::Spent(None))
     }
 
     fn release_if_done(&mut self) {
@@ -77,9 +123,12 @@ impl Body for RegionBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        if let Some(data) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
         let polled = match &mut self.source {
             Source::Wire(incoming) => Pin::new(incoming).poll_frame(cx),
-            Source::Memory(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Source::Spent(error) => return Poll::Ready(error.take().map(Err)),
         };
         match &polled {
             Poll::Ready(None) => {
@@ -97,18 +146,37 @@ impl Body for RegionBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Wire(incoming) => incoming.is_end_stream(),
-            Source::Memory(bytes) => bytes.is_none(),
-        }
+        self.ahead.is_empty()
+            && match &self.source {
+                Source::Wire(incoming) => incoming.is_end_stream(),
+                Source::Spent(error) => error.is_none(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
+        let wide = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        let rest = match &self.source {
             Source::Wire(incoming) => incoming.size_hint(),
-            Source::Memory(bytes) => SizeHint::with_exact(
-                bytes.as_ref().map_or(0, |b| u64::try_from(b.len()).unwrap_or(u64::MAX)),
-            ),
+            Source::Spent(None) => SizeHint::with_exact(0),
+            Source::Spent(Some(_)) => SizeHint::default(),
+        };
+        let ahead = wide(self.ahead.iter().map(Bytes::len).sum());
+        let mut hint = SizeHint::new();
+        hint.set_lower(ahead.saturating_add(rest.lower()));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(ahead.saturating_add(upper));
         }
+        hint
     }
 }
+
+impl Drop for RegionBody {
+    fn drop(&mut self) {
+        self.release_if_done();
+    }
+}
+
+/// The longest answer that is read ahead, in bytes: an error with its explanation.
+const DETACH_MAX: usize = 64 * 1024;
+/// Between the head of such an answer and its end.
+const DETACH_PATIENCE: Duration = Duration::from_secs(1);

@@ -13,8 +13,11 @@ use crate::{Fault, Interim, Region, Reply, RequestBody};
 pub struct Limits {
     /// Name, TCP and TLS together.
     pub connect: Duration,
-    /// From the open connection until the response head.
+    /// From the open connection until the response head; anew whenever more of a body that streams
+    /// has been taken.
     pub head: Duration,
+    /// From the open connection until the response head, whatever moves.
+    pub total: Duration,
 }
 
 /// Sends one request to one region.

@@ -85,4 +85,8 @@ const EVERY: Duration = Duration::from_millis(250);
 /// Requests that run at the same time; none is begun beyond.
 const AT_ONCE: usize = 32;
 /// As patient as an SDK.
-const LIMITS: Limits = Limits { connect: Duration::from_secs(3), head: Duration::from_secs(60) };
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(3),
+    head: Duration::from_secs(60),
+    total: Duration::from_secs(60),
+};
