@@ -7,8 +7,9 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 /// Every socket that a proxy accepts on: bound, listening, not blocking.
 #[derive(Debug)]
@@ -112,12 +113,16 @@ fn single(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     if sharing == Sharing::Port {
         socket.set_reuse_port(true)?;
     }
+    // accepted connections inherit it: a client that vanished must not keep its tunnel for ever
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
+/// Silence after which the kernel asks whether a client is still there.
+const KEEPALIVE: Duration = Duration::from_secs(45);
 /// Connections that wait for an accept, each listener; the kernel may lower it (somaxconn).
 const BACKLOG: i32 = 4096;
 
@@ -139,6 +144,15 @@ mod tests {
         assert_ne!(address, listeners.admin_address().unwrap());
         let all: Vec<_> = listeners.clients.iter().map(|l| l.local_addr().unwrap()).collect();
         assert_eq!(all, [address; 3]);
+    }
+
+    #[test]
+    fn the_kernel_watches_over_silent_clients() {
+        let listeners = Listeners::bind(ANY_PORT.into(), ANY_PORT.into(), workers(1)).unwrap();
+        let _client = std::net::TcpStream::connect(listeners.client_address().unwrap()).unwrap();
+        listeners.clients[0].set_nonblocking(false).unwrap();
+        let (accepted, _) = listeners.clients[0].accept().unwrap();
+        assert!(socket2::SockRef::from(&accepted).keepalive().unwrap());
     }
 
     #[test]

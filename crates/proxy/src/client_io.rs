@@ -20,15 +20,41 @@ use crate::between::Between;
 
 /// Whether a request is being served on a connection; the handler holds the other end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Busy(Arc<AtomicBool>);
+pub(crate) struct Busy(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    busy: AtomicBool,
+    // the client knows no chunks: its answer may end where the connection does
+    old: AtomicBool,
+    cut: AtomicBool,
+}
 
 impl Busy {
-    pub(crate) fn set(&self, busy: bool) {
-        self.0.store(busy, Ordering::Relaxed);
+    /// A request has arrived, from a client of this version.
+    pub(crate) fn begin(&self, version: http::Version) {
+        self.0.busy.store(true, Ordering::Relaxed);
+        if version < http::Version::HTTP_11 {
+            self.0.old.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The answer is over.
+    pub(crate) fn end(&self) {
+        self.0.busy.store(false, Ordering::Relaxed);
+    }
+
+    /// The answer did not come to its end.
+    pub(crate) fn cut(&self) {
+        self.0.cut.store(true, Ordering::Relaxed);
     }
 
     fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.busy.load(Ordering::Relaxed)
+    }
+
+    fn looks_whole_but_is_not(&self) -> bool {
+        self.0.old.load(Ordering::Relaxed) && self.0.cut.load(Ordering::Relaxed)
     }
 }
 
@@ -39,6 +65,8 @@ pub(crate) struct ClientPatience {
     pub(crate) head: Duration,
     /// For the next request.
     pub(crate) idle: Duration,
+    /// For what it does not read.
+    pub(crate) write: Duration,
 }
 
 /// What a client speaks.
@@ -61,6 +89,9 @@ pub(crate) struct ClientIo {
     deadline: Option<Instant>,
     timer: LazyTimer,
     between: Between,
+    // since when the client has read nothing
+    stalled: Option<Instant>,
+    stall_timer: LazyTimer,
 }
 
 /// What the connection is waiting for.
@@ -90,7 +121,25 @@ impl ClientIo {
             deadline: None,
             timer: LazyTimer::default(),
             between: Between::new(interims),
+            stalled: None,
+            stall_timer: LazyTimer::default(),
         }
+    }
+
+    /// What a write brought; an error when the client has read nothing for too long.
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stalled = None;
+            return polled;
+        }
+        let limit = self.patience.write;
+        let deadline = *self.stalled.get_or_insert_with(|| Instant::now() + limit);
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "the client does not read");
+        self.stall_timer.poll(cx, deadline).map(|()| Err(late()))
     }
 
     /// Waits for the client's first bytes and tells from them which protocol it speaks; they stay
@@ -130,13 +179,30 @@ impl ClientIo {
     /// Ready when the client has kept its connection waiting for too long.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let (limit, what) = match self.phase {
-            Phase::Untimed => return Poll::Pending,
+            Phase::Untimed if self.http2 => return Poll::Pending,
+            // hyper reads no more when a request is over: only a timer that was set before wakes it
+            Phase::Untimed => {
+                let again = Instant::now() + self.patience.idle;
+                while self.timer.poll(cx, *self.deadline.get_or_insert(again)).is_ready() {
+                    self.deadline = Some(again);
+                }
+                return Poll::Pending;
+            }
             Phase::Idle => (self.patience.idle, "no request came"),
             Phase::Head => (self.patience.head, "the request head is too slow"),
         };
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
         let late = self.timer.poll(cx, deadline);
         late.map(|()| io::Error::new(io::ErrorKind::TimedOut, what))
+    }
+}
+
+impl Drop for ClientIo {
+    fn drop(&mut self) {
+        if self.busy.looks_whole_but_is_not() {
+            // nothing but a reset can tell (RFC 9112 8)
+            let _ = self.stream.set_zero_linger();
+        }
     }
 }
 
@@ -165,7 +231,7 @@ impl AsyncRead for ClientIo {
 }
 
 /// How an HTTP/2 connection with prior knowledge begins (RFC 9113 3.4); no method of HTTP/1.1 does.
-const HTTP2: [u8; 3] = *b"PRI";
+const HTTP2: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Between two looks at a first packet of one or two bytes.
 const PEEK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -178,7 +244,8 @@ impl AsyncWrite for ClientIo {
         let this = self.get_mut();
         ready!(this.between.poll_pass(cx, &mut this.stream))?;
         this.between.wrote();
-        Pin::new(&mut this.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.written(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -189,7 +256,8 @@ impl AsyncWrite for ClientIo {
         let this = self.get_mut();
         ready!(this.between.poll_pass(cx, &mut this.stream))?;
         this.between.wrote();
-        Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.written(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {

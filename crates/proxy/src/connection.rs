@@ -25,7 +25,6 @@ use crate::worker::Context;
 pub(crate) struct Server {
     context: Rc<Context<Pools>>,
     drain: Rc<Drain>,
-    tasks: TaskTracker,
 }
 
 /// Tells all connections of a worker that no further request is welcome.
@@ -56,15 +55,17 @@ trait Ending: Future<Output = hyper::Result<()>> {
 
 impl Server {
     pub(crate) fn new(context: Rc<Context<Pools>>, drain: Rc<Drain>) -> Self {
-        Self { context, drain, tasks: TaskTracker::new() }
+        Self { context, drain }
     }
 
     /// Serves one client until it leaves, breaks the protocol or idles too long.
     pub(crate) fn connection(&self, stream: TcpStream) -> impl Future<Output = ()> + 'static {
         let context = self.context.clone();
         let drain = self.drain.clone();
-        let tasks = self.tasks.clone();
         async move {
+            // what a connection leaves behind when hyper is done with it: a tunnel
+            let tasks = TaskTracker::new();
+            let left = tasks.clone();
             let _counted = context.shared.metrics.connected();
             let prepared = context.prepared();
             let (timeouts, head_max) = (prepared.settings.timeouts, prepared.settings.header_max);
@@ -72,8 +73,11 @@ impl Server {
             // it only makes small writes faster
             let _ = stream.set_nodelay(true);
             let busy = Busy::default();
-            let patience =
-                ClientPatience { head: timeouts.client_header, idle: timeouts.client_idle };
+            let patience = ClientPatience {
+                head: timeouts.client_header,
+                idle: timeouts.client_idle,
+                write: timeouts.idle,
+            };
             let reader = InterimReader::default();
             let interims = reader.interims();
             let mut io = ClientIo::new(stream, busy.clone(), patience, reader);
@@ -86,7 +90,7 @@ impl Server {
             let shared = context.shared.clone();
             let spawn = LocalTasks(tasks.clone());
             let service = service_fn(move |request: http::Request<Incoming>| {
-                busy.set(true);
+                busy.begin(request.version());
                 // an older client knows none (RFC 9110 15.2), and hyper's HTTP/2 can't send any
                 let is_http11 = request.version() == Version::HTTP_11;
                 let interim = is_http11.then(|| interims.open());
@@ -109,6 +113,9 @@ impl Server {
                 }
                 tracing::debug!(%error, "client connection ended");
             }
+            // a tunnel is the client's connection still: it has its place, and a drain waits for it
+            left.close();
+            left.wait().await;
         }
     }
 }

@@ -65,6 +65,7 @@ pub async fn serve(
         finished = timeout(drain, clients.wait()) => if finished.is_err() {
             let left = clients.len();
             tracing::warn!(left, ?drain, "client connections cut at the end of the drain");
+            context.shared.drained.set(true);
         },
         () = &mut looking_after => {}
     }

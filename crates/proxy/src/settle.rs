@@ -222,7 +222,9 @@ impl Settle {
 
     /// How it ended; the first word counts.
     pub(crate) fn finish(&mut self, outcome: RequestOutcome) {
-        self.outcome.get_or_insert(outcome);
+        if *self.outcome.get_or_insert(outcome) == RequestOutcome::Truncated {
+            self.busy.cut();
+        }
     }
 
     /// How many regions were asked.
@@ -260,8 +262,11 @@ impl Settle {
 
 impl Drop for Settle {
     fn drop(&mut self) {
-        self.busy.set(false);
-        let outcome = self.outcome.unwrap_or(RequestOutcome::ClientGone);
+        self.busy.end();
+        let outcome = self.outcome.unwrap_or_else(|| match self.shared.drained.get() {
+            true => RequestOutcome::DrainTimeout,
+            false => RequestOutcome::ClientGone,
+        });
         let now = self.shared.clock.now();
         let total = now.saturating_sub(self.received);
         let place = self.current.as_ref().map(|attempt| attempt.place);

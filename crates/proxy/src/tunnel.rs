@@ -1,4 +1,8 @@
-//! After a 101 in both directions: bytes, unseen, until either side ends (RFC 9110 7.8).
+//! After a 101 in both directions: bytes, unseen, until both sides have ended (RFC 9110 7.8).
+
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
 
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
@@ -7,6 +11,8 @@ use hyper_util::rt::TokioIo;
 use nearway_telemetry::RequestOutcome;
 use nearway_upstream::Reply;
 use nearway_wire::headers::{ATTEMPTS_HEADER, REGION_HEADER, strip_hop_by_hop};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::ClientBody;
@@ -35,13 +41,13 @@ pub(crate) fn tunnel(
     }
     headers.insert(ATTEMPTS_HEADER, settle.attempts_header());
     settle.answered(StatusCode::SWITCHING_PROTOCOLS);
+    let linger = settle.prepared().settings.timeouts.idle;
     tasks.spawn_local(async move {
         let (Ok(client), Ok(region)) = tokio::join!(client, region) else {
             return settle.finish(RequestOutcome::Truncated);
         };
-        let (mut client, mut region) = (TokioIo::new(client), TokioIo::new(region));
-        match tokio::io::copy_bidirectional(&mut client, &mut region).await {
-            Ok((_, to_client)) => {
+        match pass(TokioIo::new(client), TokioIo::new(region), linger).await {
+            Ok(to_client) => {
                 settle.passed(usize::try_from(to_client).unwrap_or(usize::MAX));
                 settle.finish(RequestOutcome::Ok);
             }
@@ -55,4 +61,38 @@ pub(crate) fn tunnel(
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;
     response
+}
+
+/// Passes everything on in both directions; tells how many bytes went to the client. When one side
+/// has ended, the other is given `linger` to do so: it may not know that it speaks to nobody.
+async fn pass(
+    client: impl AsyncRead + AsyncWrite,
+    region: impl AsyncRead + AsyncWrite,
+    linger: Duration,
+) -> io::Result<u64> {
+    let (from_client, to_client) = split(client);
+    let (from_region, to_region) = split(region);
+    let mut up = pin!(one_way(from_client, to_region));
+    let mut down = pin!(one_way(from_region, to_client));
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "the other side has ended long ago");
+    tokio::select! {
+        ended = &mut up => {
+            ended?;
+            timeout(linger, down).await.map_err(|_elapsed| late())?
+        }
+        ended = &mut down => {
+            let bytes = ended?;
+            timeout(linger, up).await.map_err(|_elapsed| late())??;
+            Ok(bytes)
+        }
+    }
+}
+
+async fn one_way(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+) -> io::Result<u64> {
+    let bytes = copy(&mut from, &mut to).await?;
+    to.shutdown().await?;
+    Ok(bytes)
 }

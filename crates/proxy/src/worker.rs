@@ -1,6 +1,6 @@
 //! The state of one worker: what every request on its thread shares, without a lock.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) metrics: ProxyMetrics,
     pub(crate) reports: Reports,
+    /// The time to finish is over: what is not settled yet is cut.
+    pub(crate) drained: Cell<bool>,
 }
 
 /// One generation of settings with the metrics and header values made from it.
@@ -69,6 +71,7 @@ impl<T: Transport> Context<T> {
                 clock: worker.clock,
                 metrics,
                 reports: Reports::new(worker.reports.clone()),
+                drained: Cell::new(false),
             }),
             registry: worker.metrics.clone(),
             settings: RefCell::new(settings),

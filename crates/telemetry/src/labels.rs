@@ -46,6 +46,8 @@ labels! {
         Truncated = "truncated",
         /// The client left before the end.
         ClientGone = "client_gone",
+        /// The process was told to stop, and the request had not ended when its time to drain had.
+        DrainTimeout = "drain_timeout",
         /// Nearway said no before a region was asked.
         Refused = "refused",
     }
