@@ -3,7 +3,7 @@
 //! Refuse rather than repair (DESIGN section 5, RFC 9112 11.2): a message that two parsers could
 //! read differently goes nowhere.
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use nearway_wire::headers::{REGION_HEADER, strip_hop_by_hop, upgrade_requested};
@@ -45,10 +45,33 @@ pub(crate) fn admit(parts: Parts, settings: &Settings) -> Result<Admitted, Refus
     {
         return Err(Refusal::BodyTooLarge(max));
     }
-    let upgrade = upgrade_requested(&headers);
+    let upgrade = upgrade_requested(&headers)
+        // HTTP/2 is a matter of each hop, and an older client knows no upgrade (RFC 9110 7.8)
+        .filter(|protocol| version == Version::HTTP_11 && !is_http2(protocol));
+    if version >= Version::HTTP_2 {
+        join_cookies(&mut headers);
+    }
     strip_hop_by_hop(&mut headers);
     headers.remove(REGION_HEADER);
     Ok(Admitted { method, headers: Headers::new(headers), upgrade, length })
+}
+
+/// Whether one of the protocols is HTTP/2.
+fn is_http2(upgrade: &HeaderValue) -> bool {
+    let mut protocols = upgrade.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    protocols.any(|protocol| {
+        protocol.eq_ignore_ascii_case(b"h2c") || protocol.eq_ignore_ascii_case(b"h2")
+    })
+}
+
+/// HTTP/2 cuts a cookie into crumbs; HTTP/1.1 wants it in one piece (RFC 9113 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// RFC 9112 3.2: exactly one well-formed `Host`, and not another one than an absolute target names.

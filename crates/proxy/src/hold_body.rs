@@ -66,6 +66,11 @@ pub(crate) async fn hold_body(
         let Some(chunk) = next_chunk(incoming, limits).await? else { break };
         search.feed(&chunk);
         read += chunk.len();
+        if let Some(max) = limits.max
+            && u64::try_from(read).unwrap_or(u64::MAX) > max
+        {
+            return Err(Refusal::BodyTooLarge(max));
+        }
         chunks.push(chunk);
     }
     if let Outgoing::Unread(rest) = std::mem::replace(outgoing, Outgoing::Away) {

@@ -58,7 +58,11 @@ pub(crate) fn relay(
     parts.headers.insert(ATTEMPTS_HEADER, settle.attempts_header());
     // not a property of the answer but of the region's connection
     parts.version = http::Version::default();
+    let reason = parts.extensions.remove::<hyper::ext::ReasonPhrase>();
     parts.extensions.clear();
+    if let Some(reason) = reason {
+        parts.extensions.insert(reason);
+    }
     let is_stream = parts
         .headers
         .get(CONTENT_TYPE)

@@ -127,3 +127,49 @@ fn an_endless_head_ends_and_the_next_region_answers() {
     let proxy = Proxy::start(&[region("endless", &endless.url()), region("good", &good.url())]);
     assert_eq!(proxy.ask(GOOD).text(), "good");
 }
+
+#[test]
+fn a_regions_answer_that_two_parsers_could_read_differently_is_no_answer() {
+    let mut passed = Vec::new();
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n\
+         5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 50\r\n\r\n\
+         5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n\
+         5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\n\r\nok",
+    ] {
+        let raw = RawRegion::answering(answer);
+        let proxy = before(&raw);
+        let mut client = proxy.client();
+        client.send(GOOD);
+        let head = client.until("\r\n\r\n").unwrap_or_default();
+        if !head.starts_with("HTTP/1.1 502") {
+            passed.push((answer, head));
+        }
+    }
+    assert!(passed.is_empty(), "{passed:#?}");
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_wherever_its_model_stands() {
+    let raw = RawRegion::named("good");
+    let proxy = Proxy::tuned(&[region("only", &raw.url())], |settings| {
+        settings.body_max = Some(100_000);
+    });
+    let filler = "y".repeat(300_000);
+    for body in [
+        format!("{{\"model\":\"a\",\"x\":\"{filler}\"}}"),
+        format!("{{\"x\":\"{filler}\",\"model\":\"a\"}}"),
+        format!("{{\"x\":\"{filler}"),
+    ] {
+        let refused = proxy.ask(&format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n\
+             {:x}\r\n{body}\r\n0\r\n\r\n",
+            body.len()
+        ));
+        assert_eq!(refused.status(), 413, "{:?}", body.get(..20));
+    }
+}

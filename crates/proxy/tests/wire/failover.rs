@@ -155,3 +155,51 @@ fn a_region_that_works_again_is_used_again() {
     BROKEN.store(false, Ordering::Relaxed);
     assert_eq!(proxy.ask(CHAT).status(), 200, "a cooled region is better than none");
 }
+
+#[test]
+fn a_region_that_refuses_while_the_body_is_still_coming_is_no_end() {
+    for status in ["503 S", "429 T"] {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let go = std::sync::Mutex::new(go);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let busy = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                // the head and no more; a warm connection brings none
+                let mut head = [0; 4096];
+                if matches!(std::io::Read::read(&mut stream, &mut head), Ok(1..)) {
+                    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 3\r\n\r\nbad");
+                    std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+                    go.lock().unwrap().send(()).unwrap();
+                    let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                }
+            }
+        });
+        let good = RawRegion::named("good");
+        let proxy = pair(&busy, &good.url());
+        let mut client = proxy.client();
+        client.send(
+            "POST /openai/deployments/d/chat/completions HTTP/1.1\r\nhost: a\r\n\
+             content-length: 200000\r\n\r\n",
+        );
+        client.send(vec![b'x'; 100_000]);
+        wait.recv_timeout(crate::raw::PATIENCE).expect("the first region has refused");
+        // longer than a body may take to come home
+        let _ = wait.recv_timeout(std::time::Duration::from_millis(300));
+        client.send(vec![b'x'; 100_000]);
+        let answer = client.response();
+        assert_eq!((answer.status(), answer.text()), (200, "good"), "{}", answer.head);
+        assert_eq!(good.seen().pop().unwrap().body.len(), 200_000);
+    }
+}
+
+#[test]
+fn a_refused_key_of_the_proxys_own_is_not_shown_as_the_clients() {
+    let refusing =
+        RawRegion::answering("HTTP/1.1 401 PermissionDenied\r\ncontent-length: 2\r\n\r\nno");
+    let proxy = Proxy::start(&[region("only", &refusing.url()).key("wrong")]);
+    let answer = proxy.ask(CHAT);
+    assert_eq!(answer.status(), 502, "{}", answer.text());
+    assert!(answer.text().contains("only (unauthorized)"), "{}", answer.text());
+}

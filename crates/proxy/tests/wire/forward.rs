@@ -242,3 +242,30 @@ fn a_deployment_gets_the_regions_name_in_a_query_and_however_a_body_is_cut() {
     assert_eq!(seen.text(), body.replace("g\\u0070t-4o", "east-gpt"));
     assert_eq!((seen.header("transfer-encoding"), seen.complete), (Some("chunked"), true));
 }
+
+#[test]
+fn a_body_of_unknown_length_passes_whatever_the_method() {
+    let raw = RawRegion::answering(OK);
+    let proxy = before(&raw);
+    for method in ["GET", "HEAD", "DELETE", "QUERY"] {
+        let mut client = proxy.client();
+        client.send(format!(
+            "{method} /v1/x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n\
+             3\r\nabc\r\n0\r\n\r\n"
+        ));
+        assert!(client.until("\r\n\r\n").unwrap().starts_with("HTTP/1.1 200"));
+        let seen = raw.seen().pop().unwrap();
+        assert_eq!(seen.text(), "abc", "{}", seen.head);
+    }
+}
+
+#[test]
+fn the_regions_own_words_for_a_status_pass() {
+    for line in ["HTTP/1.1 401 PermissionDenied", "HTTP/1.1 299 Odd"] {
+        let raw = RawRegion::start(move |_, connection| {
+            connection.send(format!("{line}\r\ncontent-length: 0\r\n\r\n"));
+        });
+        let answer = before(&raw).ask("GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert!(answer.head.starts_with(&format!("{line}\r\n")), "{}", answer.head);
+    }
+}

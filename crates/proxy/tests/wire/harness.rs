@@ -83,18 +83,32 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts one that has measured nothing, so regions are asked in this order.
     pub(crate) fn start(regions: &[Region]) -> Self {
-        Self::holding(regions, 8 * 1024 * 1024)
+        Self::tuned(regions, |_| {})
     }
 
     /// The same, keeping at most `hold_body` bytes of a request for a second attempt.
     pub(crate) fn holding(regions: &[Region], hold_body: usize) -> Self {
+        Self::tuned(regions, |settings| settings.hold_body = hold_body)
+    }
+
+    /// The same with other settings.
+    pub(crate) fn tuned(regions: &[Region], tune: impl FnOnce(&mut Settings)) -> Self {
+        Self::draining(regions, PATIENCE, tune)
+    }
+
+    /// The same with another time to drain.
+    pub(crate) fn draining(
+        regions: &[Region],
+        drain: Duration,
+        tune: impl FnOnce(&mut Settings),
+    ) -> Self {
         let metrics = Metrics::new(Build { version: "0", commit: None }).unwrap();
         let shutdown = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let listen = listener.local_addr().unwrap();
-        let settings =
-            settings((1..).zip(regions).map(|(id, region)| region.target(id)), hold_body);
+        let mut settings = settings((1..).zip(regions).map(|(id, region)| region.target(id)));
+        tune(&mut settings);
         let (stop, registry) = (shutdown.clone(), metrics.clone());
         let thread = std::thread::spawn(move || {
             let runtime =
@@ -109,7 +123,7 @@ impl Proxy {
                     reports,
                 };
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                nearway_proxy::serve(worker, listener, stop, PATIENCE).await;
+                nearway_proxy::serve(worker, listener, stop, drain).await;
             });
         });
         Self { listen, metrics, shutdown, thread: Some(thread) }
@@ -149,13 +163,13 @@ impl Drop for Proxy {
     }
 }
 
-fn settings(regions: impl Iterator<Item = Target>, hold_body: usize) -> Settings {
+fn settings(regions: impl Iterator<Item = Target>) -> Settings {
     Settings {
         generation: 1,
         regions: regions.collect(),
         metric_deployments: Vec::new(),
         attempts: 3,
-        hold_body,
+        hold_body: 8 * 1024 * 1024,
         timeouts: Timeouts {
             connect: PATIENCE,
             head: PATIENCE,

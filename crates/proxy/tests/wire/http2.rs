@@ -133,3 +133,21 @@ async fn a_stream_that_its_client_resets_is_cancelled_at_the_region() {
         driver.shutdown().await;
     }
 }
+
+#[tokio::test]
+async fn the_crumbs_of_a_cookie_are_joined_for_http_1() {
+    let raw = RawRegion::named("only");
+    let proxy = Proxy::start(&[region("only", &raw.url())]);
+    let stream = TcpStream::connect(proxy.listen).await.unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    let request = Request::get("http://any/v1/x").header("cookie", "a=1").header("cookie", "b=2");
+    let request = request.body(Full::new(Bytes::new())).unwrap();
+    assert_eq!(sender.send_request(request).await.unwrap().status(), 200);
+    let seen = raw.seen().pop().unwrap();
+    // RFC 9113 8.2.3
+    assert_eq!(seen.all("cookie"), ["a=1; b=2"], "{}", seen.head);
+    driver.shutdown().await;
+}

@@ -19,6 +19,8 @@ mod http2;
 #[cfg(test)]
 mod interim;
 #[cfg(test)]
+mod patience;
+#[cfg(test)]
 mod raw;
 #[cfg(test)]
 mod smuggle;

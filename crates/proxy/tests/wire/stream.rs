@@ -163,3 +163,17 @@ fn junk_in_a_regions_chunks_looks_cut() {
         assert!(!answer.complete && answer.text().starts_with("hello"), "{junk:?}: {answer:?}");
     }
 }
+
+#[test]
+fn a_cut_region_looks_cut_to_an_older_client() {
+    let raw = RawRegion::start(move |_, connection| {
+        connection.send(format!("{HEAD}5\r\nhello\r\n"));
+        connection.stream.shutdown(Shutdown::Both).unwrap();
+    });
+    let proxy = before(&raw);
+    let mut client = proxy.client();
+    client.send("GET /v1/x HTTP/1.0\r\n\r\n");
+    // nothing but a reset can tell it (RFC 9112 8)
+    let end = client.stream.read_to_end(&mut Vec::new());
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+}

@@ -2,8 +2,8 @@
 
 use std::net::Shutdown;
 
-use crate::harness::{Proxy, region};
-use crate::raw::RawRegion;
+use crate::harness::{CONNECTIONS_MAX, Proxy, region};
+use crate::raw::{RawRegion, eventually};
 
 const ASK: &str = "GET /openai/v1/realtime?model=gpt-realtime HTTP/1.1\r\nhost: a\r\n\
                    connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: k\r\n\
@@ -72,5 +72,78 @@ fn a_region_that_fails_the_handshake_is_passed_over() {
         // one direction ends, the other goes on
         client.stream.shutdown(Shutdown::Write).unwrap();
         assert_eq!(client.exactly(3), b"bye");
+    }
+}
+
+/// A region that sends back what it gets in a tunnel.
+fn echoing() -> RawRegion {
+    RawRegion::start(|_, connection| {
+        connection.send("HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+        loop {
+            let bytes = connection.exactly(3);
+            if bytes.len() < 3 {
+                return;
+            }
+            connection.send(bytes);
+        }
+    })
+}
+
+#[test]
+fn a_drain_lets_a_tunnel_finish() {
+    let raw = echoing();
+    let mut proxy = Proxy::start(&[region("only", &raw.url())]);
+    let mut client = proxy.client();
+    client.send(ASK);
+    client.until("\r\n\r\n").unwrap();
+    proxy.stop();
+    let address = proxy.listen;
+    eventually("new clients are refused", || std::net::TcpStream::connect(address).is_err());
+    for _ in 0..3 {
+        client.send("abc");
+        assert_eq!(client.exactly(3), b"abc");
+    }
+    drop(client);
+    proxy.wait();
+}
+
+#[test]
+fn a_tunnel_counts_as_an_open_connection() {
+    let raw = echoing();
+    let proxy = Proxy::start(&[region("only", &raw.url())]);
+    let mut clients: Vec<_> = (0..CONNECTIONS_MAX).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(ASK);
+        client.until("\r\n\r\n").unwrap();
+    }
+    let rendered = proxy.metrics.render();
+    let open = format!("nearway_client_connections_open {CONNECTIONS_MAX}\n");
+    assert!(rendered.contains(&open), "{rendered}");
+    let paused = "nearway_client_accept_pauses_total 1\n";
+    eventually("the limit is noticed", || proxy.metrics.render().contains(paused));
+}
+
+#[test]
+fn a_switch_that_nobody_asked_for_is_no_answer() {
+    let rogue = RawRegion::answering(
+        "HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhidden",
+    );
+    let proxy = Proxy::start(&[region("rogue", &rogue.url())]);
+    let answer = proxy.ask("GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(answer.status(), 502, "{}", answer.head);
+    assert!(answer.text().contains("rogue (malformed)"), "{}", answer.text());
+}
+
+#[test]
+fn http_2_is_not_asked_for_on_a_clients_behalf() {
+    let raw = RawRegion::named("only");
+    let proxy = Proxy::start(&[region("only", &raw.url())]);
+    for (version, protocol) in [("1.1", "h2c"), ("1.0", "websocket")] {
+        let answer = proxy.ask(&format!(
+            "GET /v1/x HTTP/{version}\r\nhost: a\r\nconnection: Upgrade, HTTP2-Settings\r\n\
+             upgrade: {protocol}\r\nhttp2-settings: AAMAAABk\r\n\r\n"
+        ));
+        assert_eq!(answer.text(), "only");
+        assert_eq!(raw.seen().pop().unwrap().header("upgrade"), None, "{version} {protocol}");
     }
 }
