@@ -168,7 +168,7 @@ impl Probe {
         method: Method,
         target: &str,
         body: Option<Bytes>,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<Box<Reply>, Fault> {
         let request = self.request(method, target, body)?;
         let settings = &*self.settings;
         let limits =

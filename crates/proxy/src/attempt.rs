@@ -62,15 +62,17 @@ impl Original {
         Ok(())
     }
 
-    /// Sends the request to one region.
-    pub(crate) fn attempt<'t, T: Transport>(
-        &'t mut self,
-        transport: &'t T,
-        target: &'t Target,
+    /// Sends the request to one region; it is under way before anything is awaited.
+    pub(crate) async fn attempt<T: Transport>(
+        &mut self,
+        transport: &T,
+        target: &Target,
         limits: Limits,
-    ) -> Result<impl Future<Output = Result<Reply, Fault>> + use<'t, T>, Fault> {
-        let request = self.request_to(target)?;
-        Ok(transport.send(&target.region, request, limits, self.interim.as_ref()))
+    ) -> Result<Box<Reply>, Fault> {
+        // in one expression: what has a name here has room in every future above
+        transport
+            .send(&target.region, self.request_to(target)?, limits, self.interim.as_ref())
+            .await
     }
 
     /// Whether the request can go again; waits a moment for its body to come home. A connection that

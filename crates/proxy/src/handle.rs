@@ -4,6 +4,7 @@
 //! `refuse`, and `settle` keeps the account from the first line to the last byte.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,20 +34,20 @@ use crate::{ClientBody, Refusal, Settings, Target, Timeouts};
 
 /// Answers one request; never fails. Interim answers of regions go to `interim`.
 ///
-/// Whatever needs no waiting is done before the future exists, and what is large is boxed: futures
-/// are moved, and each layer that awaits another holds a copy of what it was given.
+/// Whatever needs no waiting is done before the future exists, and what is large is boxed, the future
+/// too: they are moved, and each layer that awaits another holds a copy of what it was given.
 pub(crate) fn handle<T: Transport>(
     context: Rc<Context<T>>,
     tasks: TaskTracker,
     busy: Busy,
     interim: Option<Interim>,
     mut request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ClientBody>, Infallible>> {
+) -> Pin<Box<impl Future<Output = Result<Response<ClientBody>, Infallible>>>> {
     let client = upgrade_requested(request.headers()).map(|_| hyper::upgrade::on(&mut request));
     let (method, uri) = (request.method(), request.uri());
     let mut settle = Settle::begin(context.shared.clone(), context.prepared(), busy, method, uri);
     let original = read(request, interim, &settle.prepared().settings);
-    async move {
+    Box::pin(async move {
         let answer = match original {
             Ok(mut original) => {
                 let answer = answer(&context, &mut original, &mut settle).await;
@@ -64,7 +65,7 @@ pub(crate) fn handle<T: Transport>(
                 refusal.respond()
             }
         })
-    }
+    })
 }
 
 fn read(
@@ -82,7 +83,7 @@ async fn answer<T: Transport>(
     context: &Context<T>,
     original: &mut Original,
     settle: &mut Settle,
-) -> Result<Reply, Refusal> {
+) -> Result<Box<Reply>, Refusal> {
     let prepared = settle.prepared().clone();
     let settings = &*prepared.settings;
     let began = settle.elapsed();
@@ -102,7 +103,7 @@ async fn first_answer<T: Transport>(
     original: &mut Original,
     settle: &mut Settle,
     mut elapsed: Duration,
-) -> Result<Reply, Refusal> {
+) -> Result<Box<Reply>, Refusal> {
     let prepared = settle.prepared().clone();
     let settings = &*prepared.settings;
     let mut plan = Plan::new();
@@ -134,7 +135,7 @@ async fn first_answer<T: Transport>(
     }
     match last {
         // nobody did better: what the last region said is the answer
-        Some(reply) => Ok(*reply),
+        Some(reply) => Ok(reply),
         None if tried.is_empty() => Err(nowhere(original)),
         None => Err(Refusal::Unreachable(tried)),
     }
@@ -155,7 +156,7 @@ async fn ask<T: Transport>(
     original: &mut Original,
     settings: &Settings,
     settle: &mut Settle,
-) -> Result<Result<Reply, Failed>, Refusal> {
+) -> Result<Result<Box<Reply>, Failed>, Refusal> {
     let mut elapsed = settle.began();
     let mut facts = Facts {
         creates_state: original.identity.operation.creates_state(&original.admitted.method),
@@ -164,10 +165,7 @@ async fn ask<T: Transport>(
     };
     loop {
         let outcome = match limits(&settings.timeouts, elapsed) {
-            Some(limits) => match original.attempt(transport, target, limits) {
-                Ok(sent) => sent.await,
-                Err(fault) => Err(fault),
-            },
+            Some(limits) => original.attempt(transport, target, limits).await,
             None => Err(Fault::unsent(FaultKind::TotalTimeout, "no time left")),
         };
         let (mut reply, fault) = match outcome {
@@ -175,7 +173,7 @@ async fn ask<T: Transport>(
                 settle.waited(reply.timing.until_head());
                 match Fault::from_status(reply.response.status()) {
                     None => return Ok(Ok(reply)),
-                    Some(fault) => (Some(Box::new(reply)), fault),
+                    Some(fault) => (Some(reply), fault),
                 }
             }
             Err(fault) => {
@@ -185,7 +183,7 @@ async fn ask<T: Transport>(
         };
         let mut step = next_step(&fault, facts);
         if step != Step::GiveUp || reply.is_none() {
-            let repeatable = original.can_repeat(reply.as_deref_mut()).await;
+            let repeatable = Box::pin(original.can_repeat(reply.as_deref_mut())).await;
             let repeatable = repeatable.map_err(|how| refusal(how, settings))?;
             if !repeatable {
                 step = Step::GiveUp;
@@ -216,7 +214,7 @@ fn limits(timeouts: &Timeouts, elapsed: Duration) -> Option<Limits> {
 
 /// The region's answer in the form that the client asked for.
 fn pass_on(
-    reply: Reply,
+    reply: Box<Reply>,
     operation: Operation,
     client: Option<OnUpgrade>,
     settle: Box<Settle>,

@@ -46,7 +46,7 @@ pub(crate) struct Relayed {
 
 /// The client's answer from a region's: hop-by-hop headers off, Nearway's two on.
 pub(crate) fn relay(
-    reply: Reply,
+    reply: Box<Reply>,
     operation: Operation,
     mut settle: Box<Settle>,
 ) -> Response<ClientBody> {
@@ -71,7 +71,7 @@ pub(crate) fn relay(
     if body.is_end_stream() {
         settle.finish_as_answered();
     }
-    let clock = Patience::new(settle.prepared().settings.timeouts, spent);
+    let clock = Patience::new(&settle.prepared().settings.timeouts, spent);
     let watch = is_stream.then(|| FirstToken::new(operation));
     Response::from_parts(
         parts,
@@ -142,7 +142,8 @@ impl Body for Relayed {
 /// One timer for idle and total, set anew only when it fires: a chunk costs no timer work.
 #[derive(Debug)]
 struct Patience {
-    timeouts: Timeouts,
+    idle: Duration,
+    total: Duration,
     spent: Duration,
     // known from the first pause on
     total_at: Option<Instant>,
@@ -152,9 +153,9 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(timeouts: Timeouts, spent: Duration) -> Self {
-        let timer = LazyTimer::default();
-        Self { timeouts, spent, total_at: None, until: None, moved: false, timer }
+    fn new(timeouts: &Timeouts, spent: Duration) -> Self {
+        let (idle, total, timer) = (timeouts.idle, timeouts.total, LazyTimer::default());
+        Self { idle, total, spent, total_at: None, until: None, moved: false, timer }
     }
 
     fn moved(&mut self) {
@@ -165,9 +166,9 @@ impl Patience {
         loop {
             let Some(until) = self.until else {
                 let now = Instant::now();
-                let left = self.timeouts.total.saturating_sub(self.spent);
+                let left = self.total.saturating_sub(self.spent);
                 let total_at = *self.total_at.get_or_insert(now + left);
-                self.until = Some(total_at.min(now + self.timeouts.idle));
+                self.until = Some(total_at.min(now + self.idle));
                 self.moved = false;
                 continue;
             };
@@ -176,11 +177,11 @@ impl Patience {
             }
             self.until = None;
             if self.total_at.is_some_and(|at| at <= until) {
-                return Poll::Ready(RelayError::Total(self.timeouts.total));
+                return Poll::Ready(RelayError::Total(self.total));
             }
             // a pause that began after the last chunk lasts at most twice the idle timeout
             if !self.moved {
-                return Poll::Ready(RelayError::Idle(self.timeouts.idle));
+                return Poll::Ready(RelayError::Idle(self.idle));
             }
         }
     }

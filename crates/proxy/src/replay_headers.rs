@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 #[derive(Debug)]
 pub(crate) struct Headers {
     unsent: Option<HeaderMap>,
-    // for each field: the two lengths, the name, the value
+    // lines of `name:value`; neither holds what ends it
     kept: Vec<u8>,
 }
 
@@ -37,39 +37,36 @@ impl Headers {
 }
 
 fn flat(headers: &HeaderMap) -> Vec<u8> {
-    let field = |(name, value): (&HeaderName, &HeaderValue)| {
-        LENGTH + LENGTH + name.as_str().len() + value.len()
-    };
-    let mut bytes = Vec::with_capacity(headers.iter().map(field).sum());
+    let mut lines = Vec::with_capacity(headers.len() * USUAL_LINE);
     for (name, value) in headers {
-        for part in [name.as_str().as_bytes(), value.as_bytes()] {
-            bytes.extend_from_slice(&part.len().to_ne_bytes());
-        }
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(value.as_bytes());
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.push(b':');
+        lines.extend_from_slice(value.as_bytes());
+        lines.push(b'\n');
     }
-    bytes
+    lines
 }
 
-fn map(mut bytes: &[u8]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    // what came from a map is a field again, so this ends where the bytes do
-    while let Some((name, value)) = field(&mut bytes) {
-        headers.append(name, value);
-    }
-    headers
+fn map(lines: &[u8]) -> HeaderMap {
+    // what came from a map is a field again
+    lines.split(|byte| *byte == b'\n').filter_map(field).fold(
+        HeaderMap::new(),
+        |mut headers, (name, value)| {
+            headers.append(name, value);
+            headers
+        },
+    )
 }
 
-fn field(bytes: &mut &[u8]) -> Option<(HeaderName, HeaderValue)> {
-    let (name, rest) = bytes.split_first_chunk()?;
-    let (value, rest) = rest.split_first_chunk()?;
-    let (name, rest) = rest.split_at_checked(usize::from_ne_bytes(*name))?;
-    let (value, rest) = rest.split_at_checked(usize::from_ne_bytes(*value))?;
-    *bytes = rest;
+fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let (name, value) = line.split_at_checked(colon)?;
+    let value = value.strip_prefix(b":")?;
     Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?))
 }
 
-const LENGTH: usize = size_of::<usize>();
+/// Bytes of a line, so that the buffer seldom has to grow.
+const USUAL_LINE: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -78,7 +75,7 @@ mod tests {
     #[test]
     fn every_attempt_gets_the_same_headers() {
         let mut headers = HeaderMap::new();
-        for (name, value) in [("b", "1"), ("a", "2"), ("b", "3"), ("b", "1"), ("x-empty", "")] {
+        for (name, value) in [("b", "1"), ("a", "2: x"), ("b", "3"), ("b", "1"), ("x-empty", "")] {
             headers.append(name, HeaderValue::from_static(value));
         }
         headers.append("x-bytes", HeaderValue::from_bytes(b"\xe4\t\xff").unwrap());

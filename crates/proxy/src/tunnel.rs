@@ -22,7 +22,7 @@ use crate::settle::Settle;
 ///
 /// hyper hands over the bytes that either side sent right behind its handshake, so none is lost.
 pub(crate) fn tunnel(
-    mut reply: Reply,
+    mut reply: Box<Reply>,
     client: OnUpgrade,
     mut settle: Box<Settle>,
     tasks: &TaskTracker,

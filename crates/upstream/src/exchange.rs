@@ -111,7 +111,7 @@ impl Exchange {
         limits: Limits,
         mut timing: Timing,
         pool: &Rc<Pool>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Box<Reply>, Failure> {
         let reused = timing.connect.is_none();
         let mut clock = HeadClock::start(limits, self.progress.take(), self.started);
         let outcome = poll_fn(|cx| match self.response.as_mut().poll(cx) {
@@ -132,7 +132,7 @@ impl Exchange {
             Some(Ok(response)) => {
                 let lease = Lease::Http1 { conn: self.conn, pool: Rc::downgrade(pool) };
                 let response = response.map(|body| RegionBody::new(body, lease, self.uploads));
-                Ok(Reply { response, timing })
+                Ok(Box::new(Reply { response, timing }))
             }
             Some(Err(mut error)) => {
                 let unsent = error.take_message().map(Box::new);

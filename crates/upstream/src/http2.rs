@@ -118,7 +118,7 @@ impl Shared {
         mut request: Request<RequestBody>,
         limits: Limits,
         mut timing: Timing,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Box<Reply>, Failure> {
         let reused = timing.connect.is_none();
         make_absolute(&mut request, &self.region);
         let written = &seat.0.written;
@@ -140,7 +140,7 @@ impl Shared {
             Some(Ok(response)) => {
                 let lease = Lease::Http2 { _seat: seat };
                 let response = response.map(|body| RegionBody::new(body, lease, false));
-                return Ok(Reply { response, timing });
+                return Ok(Box::new(Reply { response, timing }));
             }
             Some(Err(mut error)) => {
                 let unsent = error.take_message().map(|mut request| {

@@ -125,7 +125,7 @@ impl Transport for Pools {
         request: Request<RequestBody>,
         limits: Limits,
         interim: Option<&Interim>,
-    ) -> impl Future<Output = Result<Reply, Fault>> {
+    ) -> impl Future<Output = Result<Box<Reply>, Fault>> {
         let pool = self.pool(region);
         // an upgrade needs a connection of HTTP/1.1 (RFC 9113 8.6)
         let http2 = region.http2.is_some() && !request.headers().contains_key(UPGRADE);
@@ -197,7 +197,7 @@ impl Pool {
         limits: Limits,
         http2: bool,
         interim: Option<&Interim>,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<Box<Reply>, Fault> {
         let timing = Timing::default;
         while http2 && let Some(seat) = self.shared.seat() {
             self.metrics.reused();

@@ -22,7 +22,8 @@ pub struct Limits {
 
 /// Sends one request to one region.
 pub trait Transport {
-    /// The response once its head is here, or why there is none.
+    /// The response once its head is here, or why there is none. Boxed: it is large, and it passes
+    /// through many hands.
     ///
     /// The request must be complete: target, `Host` and credential are the caller's business.
     /// Interim answers over HTTP/1.1 go to `interim`; HTTP/2 has none that hyper would show.
@@ -33,5 +34,5 @@ pub trait Transport {
         request: Request<RequestBody>,
         limits: Limits,
         interim: Option<&Interim>,
-    ) -> impl Future<Output = Result<Reply, Fault>>;
+    ) -> impl Future<Output = Result<Box<Reply>, Fault>>;
 }

@@ -66,7 +66,7 @@ impl Transport for Regions {
         request: Request<RequestBody>,
         _limits: Limits,
         _interim: Option<&Interim>,
-    ) -> Result<Reply, Fault> {
+    ) -> Result<Box<Reply>, Fault> {
         let (parts, body) = request.into_parts();
         let RequestBody::Whole(body) = body else { panic!("a probe's body is small") };
         let seen = Seen {
@@ -99,14 +99,14 @@ const COMPLETION: &str = concat!(
     "data: [DONE]\n\n",
 );
 
-fn reply(status: u16, headers: &[(&str, &str)], body: &'static str, head: Duration) -> Reply {
+fn reply(status: u16, headers: &[(&str, &str)], body: &'static str, head: Duration) -> Box<Reply> {
     let body = RegionBody::whole(Bytes::from_static(body.as_bytes()));
     let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
     let timing = Timing { head, ..Timing::default() };
-    Reply { response: response.body(body).unwrap(), timing }
+    Box::new(Reply { response: response.body(body).unwrap(), timing })
 }
 
 struct Counted<'a>(&'a RefCell<BTreeMap<String, (usize, usize)>>, String);
