@@ -3,8 +3,10 @@
 //! Host, credential and the deployment's name are replaced; nothing is added, everything else goes
 //! as it came.
 
+use std::future::ready;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Uri};
@@ -62,17 +64,21 @@ impl Original {
         Ok(())
     }
 
-    /// Sends the request to one region; it is under way before anything is awaited.
-    pub(crate) async fn attempt<T: Transport>(
-        &mut self,
-        transport: &T,
-        target: &Target,
+    /// Sends the request to one region; it is under way before anything is awaited, so that no
+    /// future has room for it.
+    pub(crate) fn attempt<'t, T: Transport>(
+        &'t mut self,
+        transport: &'t T,
+        target: &'t Target,
         limits: Limits,
-    ) -> Result<Box<Reply>, Fault> {
-        // in one expression: what has a name here has room in every future above
-        transport
-            .send(&target.region, self.request_to(target)?, limits, self.interim.as_ref())
-            .await
+    ) -> impl Future<Output = Result<Box<Reply>, Fault>> + use<'t, T> {
+        match self.request_to(target) {
+            Ok(request) => {
+                let interim = self.interim.as_ref();
+                Either::Left(transport.send(&target.region, request, limits, interim))
+            }
+            Err(fault) => Either::Right(ready(Err(fault))),
+        }
     }
 
     /// Whether the request can go again; waits a moment for its body to come home. A connection that

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING, UPGRADE};
@@ -20,7 +20,6 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::body::Progress;
 use crate::head_clock::HeadClock;
 use crate::http2::Seat;
 use crate::pool::Pool;
@@ -47,16 +46,17 @@ pub(crate) struct Exchange {
     conn: Conn,
     before: u64,
     started: Instant,
+    clock: HeadClock,
     // the request asks for another protocol
     upgrades: bool,
-    progress: Option<Progress>,
     // the body streams
     uploads: bool,
     // boxed and dyn: hyper does not name the type, which has room for the whole request
     response: Pin<Box<dyn Future<Output = Sending>>>,
 }
 
-type Sending = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+/// What hyper makes of a request; it gives back what surely did not leave.
+pub(crate) type Sending = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
 
 /// Why there is no reply, and the request if it surely did not leave.
 pub(crate) type Failure = (Fault, Option<Box<Request<RequestBody>>>);
@@ -91,16 +91,18 @@ impl Conn {
     pub(crate) fn send(
         mut self,
         request: Request<RequestBody>,
+        limits: Limits,
         interim: Option<&Interim>,
+        now: Instant,
     ) -> Exchange {
         self.watch.expect(interim);
         let before = self.written.load(Ordering::Relaxed);
         let upgrades = request.headers().contains_key(UPGRADE);
         let progress = request.body().progress();
-        let response = Box::pin(self.sender.try_send_request(request));
         let uploads = progress.is_some();
-        let started = Instant::now();
-        Exchange { conn: self, before, started, upgrades, progress, uploads, response }
+        let clock = HeadClock::start(limits, progress, now);
+        let response = Box::pin(self.sender.try_send_request(request));
+        Exchange { conn: self, before, started: now, clock, upgrades, uploads, response }
     }
 }
 
@@ -108,17 +110,29 @@ impl Exchange {
     /// Waits for the response head within the limits.
     pub(crate) async fn reply(
         mut self,
-        limits: Limits,
+        timing: Timing,
+        pool: &Rc<Pool>,
+    ) -> Result<Box<Reply>, Failure> {
+        let outcome = poll_fn(|cx| self.poll_outcome(cx)).await;
+        self.conclude(outcome, timing, pool)
+    }
+
+    /// What came of it; `None` when time is up.
+    pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Option<Sending>> {
+        match self.response.as_mut().poll(cx) {
+            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+            Poll::Pending => self.clock.poll(cx, &mut self.conn.late).map(|()| None),
+        }
+    }
+
+    /// The reply, or why there is none.
+    pub(crate) fn conclude(
+        self,
+        outcome: Option<Sending>,
         mut timing: Timing,
         pool: &Rc<Pool>,
     ) -> Result<Box<Reply>, Failure> {
         let reused = timing.connect.is_none();
-        let mut clock = HeadClock::start(limits, self.progress.take(), self.started);
-        let outcome = poll_fn(|cx| match self.response.as_mut().poll(cx) {
-            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending => clock.poll(cx, &mut self.conn.late).map(|()| None),
-        });
-        let outcome = outcome.await;
         timing.head = Instant::now() - self.started;
         match outcome {
             Some(Ok(response)) if is_ambiguous(response.headers()) => {

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -130,21 +131,24 @@ impl Transport for Pools {
         // an upgrade needs a connection of HTTP/1.1 (RFC 9113 8.6)
         let http2 = region.http2.is_some() && !request.headers().contains_key(UPGRADE);
         // before anything is awaited, so that the future has no room for a request
-        let conn = if http2 { None } else { pool.checkout() };
-        let begun = match conn {
-            Some(conn) => Ok(conn.send(request, interim)),
+        let now = Instant::now();
+        let conn = if http2 { None } else { pool.checkout(now) };
+        let mut begun = match conn {
+            Some(conn) => Ok(conn.send(request, limits, interim, now)),
             None => Err(Box::new(request)),
         };
         async move {
+            let mut outcome = None;
+            if let Ok(exchange) = &mut begun {
+                pool.metrics.reused();
+                outcome = poll_fn(|cx| exchange.poll_outcome(cx)).await;
+            }
             let unsent = match begun {
                 Err(request) => request,
-                Ok(exchange) => {
-                    pool.metrics.reused();
-                    match exchange.reply(limits, Timing::default(), &pool).await {
-                        Ok(reply) => return Ok(reply),
-                        Err((fault, unsent)) => pool.dead(fault, unsent)?,
-                    }
-                }
+                Ok(exchange) => match exchange.conclude(outcome, Timing::default(), &pool) {
+                    Ok(reply) => return Ok(reply),
+                    Err((fault, unsent)) => pool.dead(fault, unsent)?,
+                },
             };
             // boxed, since it is rarer and large
             Box::pin(pool.send_otherwise(unsent, limits, http2, interim)).await
@@ -207,16 +211,20 @@ impl Pool {
                 Err((fault, None)) => return Err(fault),
             }
         }
-        while let Some(conn) = self.checkout() {
+        while let Some(conn) = self.checkout(Instant::now()) {
             self.metrics.reused();
-            match conn.send(*request, interim).reply(limits, timing(), self).await {
+            let sent = conn.send(*request, limits, interim, Instant::now());
+            match sent.reply(timing(), self).await {
                 Ok(reply) => return Ok(reply),
                 Err((fault, unsent)) => request = self.dead(fault, unsent)?,
             }
         }
         let (opened, timing) = self.open(limits.connect, http2).await?;
         let reply = match opened {
-            Opened::Http1(conn) => conn.send(*request, interim).reply(limits, timing, self).await,
+            Opened::Http1(conn) => {
+                let sent = conn.send(*request, limits, interim, Instant::now());
+                sent.reply(timing, self).await
+            }
             Opened::Http2(seat) => self.shared.exchange(seat, *request, limits, timing).await,
         };
         reply.map_err(|(fault, _)| fault)
@@ -236,9 +244,8 @@ impl Pool {
         })
     }
 
-    fn checkout(&self) -> Option<Conn> {
+    fn checkout(&self, now: Instant) -> Option<Conn> {
         let mut idle = self.idle.borrow_mut();
-        let now = Instant::now();
         // newest first; one whose driver has not yet seen its last response end stays in the list
         for index in (0..idle.len()).rev() {
             let Some(entry) = idle.get(index) else { continue };
