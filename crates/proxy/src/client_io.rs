@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use nearway_upstream::{InterimReader, LazyTimer};
+use nearway_upstream::{InterimReader, LazyTimer, poll_write_gathered};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -256,7 +256,7 @@ impl AsyncWrite for ClientIo {
         let this = self.get_mut();
         ready!(this.between.poll_pass(cx, &mut this.stream))?;
         this.between.wrote();
-        let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        let polled = poll_write_gathered(&mut this.stream, cx, bufs);
         this.written(cx, polled)
     }
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::gather::{Gathering, poll_write_gathered};
 use crate::watch::{Watch, Watcher};
 use crate::{Fault, FaultKind, Region};
 
@@ -55,7 +56,7 @@ pub(crate) async fn connect(
         return Ok(Connected { stream, written, watch, connect, tls: None, http2: false });
     };
     let config = region.http2.as_ref().filter(|_| http2).map_or(config, |http2| &http2.tls);
-    let handshake = TlsConnector::from(config.clone()).connect(name.clone(), tcp);
+    let handshake = TlsConnector::from(config.clone()).connect(name.clone(), Gathering(tcp));
     let stream = timeout_at(deadline, handshake)
         .await
         .map_err(|_elapsed| late("no TLS session within"))?
@@ -104,7 +105,7 @@ pub(crate) struct Stream {
 
 enum Inner {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Gathering>>),
 }
 
 impl Stream {
@@ -154,7 +155,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = match &mut this.inner {
-            Inner::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Inner::Plain(stream) => poll_write_gathered(stream, cx, bufs),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
         };
         this.count(&result);
