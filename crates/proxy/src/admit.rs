@@ -6,7 +6,7 @@
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
-use nearway_wire::headers::{REGION_HEADER, strip_hop_by_hop, upgrade_requested};
+use nearway_wire::headers::{REGION_HEADER, strip_hop_by_hop};
 
 use crate::replay_headers::Headers;
 use crate::{Refusal, Settings};
@@ -29,8 +29,13 @@ impl Admitted {
     }
 }
 
-/// Checks the head against the settings and splits the hop from the message.
-pub(crate) fn admit(parts: Parts, settings: &Settings) -> Result<Admitted, Refusal> {
+/// Checks the head against the settings and splits the hop from the message. `upgrade` is the
+/// protocol that the head asks for.
+pub(crate) fn admit(
+    parts: Parts,
+    upgrade: Option<HeaderValue>,
+    settings: &Settings,
+) -> Result<Admitted, Refusal> {
     let Parts { method, uri, version, mut headers, .. } = parts;
     if method == Method::CONNECT {
         return Err(Refusal::Malformed("CONNECT is not for this gateway."));
@@ -45,7 +50,7 @@ pub(crate) fn admit(parts: Parts, settings: &Settings) -> Result<Admitted, Refus
     {
         return Err(Refusal::BodyTooLarge(max));
     }
-    let upgrade = upgrade_requested(&headers)
+    let upgrade = upgrade
         // HTTP/2 is a matter of each hop, and an older client knows no upgrade (RFC 9110 7.8)
         .filter(|protocol| version == Version::HTTP_11 && !is_http2(protocol));
     if version >= Version::HTTP_2 {

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use nearway_route::{Plan, Ranking};
@@ -23,7 +23,7 @@ use crate::attempt::Original;
 use crate::choose::choose;
 use crate::client_io::Busy;
 use crate::hold_body::refusal;
-use crate::identify::identify;
+use crate::identify::{LastTarget, identify};
 use crate::refuse::Tried;
 use crate::relay::relay;
 use crate::retry::{Facts, Step, blamed, next_step};
@@ -43,10 +43,11 @@ pub(crate) fn handle<T: Transport>(
     interim: Option<Interim>,
     mut request: Request<Incoming>,
 ) -> Pin<Box<impl Future<Output = Result<Response<ClientBody>, Infallible>>>> {
-    let client = upgrade_requested(request.headers()).map(|_| hyper::upgrade::on(&mut request));
+    let upgrade = upgrade_requested(request.headers());
+    let client = upgrade.as_ref().map(|_| hyper::upgrade::on(&mut request));
     let (method, uri) = (request.method(), request.uri());
     let mut settle = Settle::begin(context.shared.clone(), context.prepared(), busy, method, uri);
-    let original = read(request, interim, &settle.prepared().settings);
+    let original = read(request, upgrade, interim, &context.last_target, &settle);
     Box::pin(async move {
         let answer = match original {
             Ok(mut original) => {
@@ -70,12 +71,14 @@ pub(crate) fn handle<T: Transport>(
 
 fn read(
     request: Request<Incoming>,
+    upgrade: Option<HeaderValue>,
     interim: Option<Interim>,
-    settings: &Settings,
+    last: &LastTarget,
+    settle: &Settle,
 ) -> Result<Box<Original>, Refusal> {
     let (parts, body) = request.into_parts();
-    let identity = identify(&parts)?;
-    let admitted = admit(parts, settings)?;
+    let identity = identify(&parts, last)?;
+    let admitted = admit(parts, upgrade, &settle.prepared().settings)?;
     Ok(Original::new(identity, admitted, body, interim))
 }
 

@@ -1,5 +1,8 @@
 //! What a request asks for: operation, deployment as far as the target tells, and a pin.
+//!
+//! Clients ask the same target over and over, so each worker remembers what the last one said.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -32,13 +35,52 @@ impl Identity {
     }
 }
 
+/// The last target that was read on a worker, and what it says. One, and no longer than
+/// [`REMEMBERED_MAX`].
+#[derive(Debug, Default)]
+pub(crate) struct LastTarget(RefCell<(Box<str>, Said)>);
+
+/// What a target says.
+#[derive(Clone, Debug)]
+struct Said {
+    operation: Operation,
+    deployment: Option<(Rc<str>, Range<usize>)>,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self { operation: Operation::Other, deployment: None }
+    }
+}
+
+impl LastTarget {
+    fn read(&self, target: &str) -> Result<Said, Refusal> {
+        let mut last = self.0.borrow_mut();
+        let (known, said) = &mut *last;
+        // the empty one is no target
+        if **known == *target && !target.is_empty() {
+            return Ok(said.clone());
+        }
+        let endpoint = endpoint::read(target).map_err(|_bad| {
+            Refusal::Malformed("The request target holds dot segments or control characters.")
+        })?;
+        let deployment = endpoint.deployment.map(|named| (named.name.into(), named.span));
+        let new = Said { operation: endpoint.operation, deployment };
+        if target.len() <= REMEMBERED_MAX {
+            (*known, *said) = (target.into(), new.clone());
+        }
+        Ok(new)
+    }
+}
+
+/// Longer targets are rare, and not worth their place.
+const REMEMBERED_MAX: usize = 1024;
+
 /// Reads target and headers; the body is not touched.
-pub(crate) fn identify(parts: &Parts) -> Result<Identity, Refusal> {
+pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Refusal> {
     let target =
         parts.uri.path_and_query().ok_or(Refusal::Malformed("The request target has no path."))?;
-    let endpoint = endpoint::read(target.as_str()).map_err(|_bad| {
-        Refusal::Malformed("The request target holds dot segments or control characters.")
-    })?;
+    let said = last.read(target.as_str())?;
     let pin = match parts.headers.get(REGION_HEADER) {
         None => None,
         Some(value) => Some(
@@ -48,10 +90,34 @@ pub(crate) fn identify(parts: &Parts) -> Result<Identity, Refusal> {
                 .into(),
         ),
     };
-    let (deployment, in_target) = match endpoint.deployment {
-        None => (None, None),
-        Some(named) => (Some(named.name.into()), Some(named.span)),
-    };
-    let operation = endpoint.operation;
+    let (deployment, in_target) = said.deployment.unzip();
+    let operation = said.operation;
     Ok(Identity { target: target.clone(), operation, deployment, in_target, pin })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_says_the_same_whatever_was_read_before() {
+        let last = LastTarget::default();
+        let long = format!("/openai/deployments/d/embeddings?x={}", "y".repeat(REMEMBERED_MAX));
+        let chat = "/openai/deployments/gpt-4o/chat/completions?api-version=1";
+        for (target, operation, deployment) in [
+            (chat, Operation::ChatCompletions, Some("gpt-4o")),
+            (chat, Operation::ChatCompletions, Some("gpt-4o")),
+            ("/v1/files", Operation::Files, None),
+            (&long, Operation::Embeddings, Some("d")),
+            ("/v1/files", Operation::Files, None),
+            (chat, Operation::ChatCompletions, Some("gpt-4o")),
+        ] {
+            let said = last.read(target).unwrap();
+            let name = said.deployment.as_ref().map(|(name, _)| &**name);
+            assert_eq!((said.operation, name), (operation, deployment), "{target}");
+        }
+        for bad in ["/a/../b", "", "/a/../b"] {
+            assert!(last.read(bad).is_err(), "{bad:?}");
+        }
+    }
 }

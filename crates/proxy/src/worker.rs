@@ -11,6 +11,7 @@ use nearway_telemetry::{Metrics, ProxyMetrics, RouteMetrics};
 use nearway_upstream::{Clock, FaultKind, Transport};
 use tokio::sync::mpsc;
 
+use crate::identify::LastTarget;
 use crate::report::Reports;
 use crate::{Refusal, Report, Settings};
 
@@ -33,6 +34,7 @@ pub struct Worker {
 pub(crate) struct Context<T> {
     pub(crate) transport: T,
     pub(crate) shared: Rc<Shared>,
+    pub(crate) last_target: LastTarget,
     registry: Metrics,
     settings: RefCell<Reader<Settings>>,
     table: RefCell<Reader<Table>>,
@@ -67,6 +69,7 @@ impl<T: Transport> Context<T> {
         metrics.declare(&Refusal::CODES, &FaultKind::FAILOVERS.map(FaultKind::as_str));
         Self {
             transport,
+            last_target: LastTarget::default(),
             shared: Rc::new(Shared {
                 clock: worker.clock,
                 metrics,
