@@ -89,9 +89,10 @@ async fn answer<T: Transport>(
 ) -> Result<Box<Reply>, Refusal> {
     let prepared = settle.prepared().clone();
     let settings = &*prepared.settings;
+    let began = settle.elapsed();
     original.hold_body(settings).await?;
     let elapsed = settle.elapsed();
-    settle.body_read(elapsed, original.admitted.length);
+    settle.body_read(elapsed.saturating_sub(began), original.admitted.length);
     settle.identified(&original.identity);
     let table = context.table();
     let ranking = table.ranking(original.identity.deployment.as_deref());
