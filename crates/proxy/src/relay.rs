@@ -42,6 +42,8 @@ pub(crate) struct Relayed {
     watch: Option<FirstToken>,
     clock: Patience,
     settle: Box<Settle>,
+    // said only when asked again: hyper forgets what it has not flushed yet
+    broken: Option<RelayError>,
 }
 
 /// The client's answer from a region's: hop-by-hop headers off, Nearway's two on.
@@ -75,7 +77,7 @@ pub(crate) fn relay(
     let watch = is_stream.then(|| FirstToken::new(operation));
     Response::from_parts(
         parts,
-        ClientBody::relayed(Box::new(Relayed { body, watch, clock, settle })),
+        ClientBody::relayed(Box::new(Relayed { body, watch, clock, settle, broken: None })),
     )
 }
 
@@ -101,6 +103,9 @@ impl Body for Relayed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         let this = self.get_mut();
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.clock.moved();
@@ -114,7 +119,9 @@ impl Body for Relayed {
             }
             Poll::Ready(Some(Err(error))) => {
                 this.settle.finish(RequestOutcome::Truncated);
-                Poll::Ready(Some(Err(RelayError::Truncated(error))))
+                this.broken = Some(RelayError::Truncated(error));
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Poll::Ready(None) => {
                 this.settle.finish_as_answered();

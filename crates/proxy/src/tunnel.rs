@@ -20,16 +20,15 @@ use crate::settle::Settle;
 
 /// Answers the client's upgrade with the region's and joins the two in a task.
 ///
-/// hyper hands over the bytes that either side sent right behind its handshake, so none is lost.
+/// Both hand over the bytes that came right behind the handshake, so none is lost.
 pub(crate) fn tunnel(
-    mut reply: Box<Reply>,
+    reply: Box<Reply>,
     client: OnUpgrade,
     mut settle: Box<Settle>,
     tasks: &TaskTracker,
 ) -> Response<ClientBody> {
-    let region = hyper::upgrade::on(&mut reply.response);
-    let protocol = reply.response.headers().get(UPGRADE).cloned();
-    let (parts, _) = reply.response.into_parts();
+    let (parts, region) = reply.response.into_parts();
+    let protocol = parts.headers.get(UPGRADE).cloned();
     let mut headers = parts.headers;
     strip_hop_by_hop(&mut headers);
     if let Some(protocol) = protocol {
@@ -43,10 +42,10 @@ pub(crate) fn tunnel(
     settle.answered(StatusCode::SWITCHING_PROTOCOLS);
     let linger = settle.prepared().settings.timeouts.idle;
     tasks.spawn_local(async move {
-        let (Ok(client), Ok(region)) = tokio::join!(client, region) else {
+        let (Ok(client), Some(region)) = (client.await, region.upgraded()) else {
             return settle.finish(RequestOutcome::Truncated);
         };
-        match pass(TokioIo::new(client), TokioIo::new(region), linger).await {
+        match pass(TokioIo::new(client), region, linger).await {
             Ok(to_client) => {
                 settle.passed(usize::try_from(to_client).unwrap_or(usize::MAX));
                 settle.finish(RequestOutcome::Ok);

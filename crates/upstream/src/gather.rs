@@ -7,6 +7,8 @@
 use std::io::{self, IoSlice};
 use std::mem::take;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -41,27 +43,53 @@ pub fn poll_write_gathered(
 /// The most bytes that are copied; they lie on the stack.
 const GATHERED_MAX: usize = 4096;
 
-/// A socket that is always written so; for TLS, which writes a vector of one record.
+/// A socket that is always written so, also by TLS, which writes a vector of one record; counts the
+/// bytes that left.
 #[derive(Debug)]
-pub(crate) struct Gathering(pub(crate) TcpStream);
+pub(crate) struct Socket {
+    tcp: TcpStream,
+    written: Arc<AtomicU64>,
+}
 
-impl AsyncRead for Gathering {
+impl Socket {
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        Self { tcp, written: Arc::default() }
+    }
+
+    /// The bytes that left.
+    pub(crate) fn written(&self) -> &Arc<AtomicU64> {
+        &self.written
+    }
+
+    fn count(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = polled {
+            // nobody else writes it
+            let before = self.written.load(Ordering::Relaxed);
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            self.written.store(before.saturating_add(bytes), Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        Pin::new(&mut self.tcp).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Gathering {
+impl AsyncWrite for Socket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        let written = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        self.count(written)
     }
 
     fn poll_write_vectored(
@@ -69,7 +97,8 @@ impl AsyncWrite for Gathering {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_write_gathered(&mut self.0, cx, bufs)
+        let written = poll_write_gathered(&mut self.tcp, cx, bufs);
+        self.count(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -77,11 +106,11 @@ impl AsyncWrite for Gathering {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.tcp).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
 

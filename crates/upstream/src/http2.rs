@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,8 +24,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::connect::Stream;
-use crate::exchange::{Failure, Lease, late};
+use crate::exchange::late;
 use crate::head_clock::HeadClock;
+use crate::reply::Source;
 use crate::{
     Fault, FaultKind, LazyTimer, Limits, Region, RegionBody, Reply, RequestBody, Sent, Timing,
 };
@@ -47,6 +49,9 @@ type Wire = http2::Connection<TokioIo<Stream>, RequestBody, LocalTasks>;
 
 /// One request's place on a connection, free again when dropped.
 pub(crate) struct Seat(Rc<Connection>);
+
+/// Why there is no reply, and the request if it surely did not leave.
+pub(crate) type Failure = (Fault, Option<Box<Request<RequestBody>>>);
 
 /// A connection, and what drives it.
 pub(crate) type Opened<F> = (Seat, F);
@@ -87,10 +92,10 @@ impl Shared {
     pub(crate) async fn open(
         &self,
         stream: Stream,
-        written: Arc<AtomicU64>,
         head_max: usize,
         tasks: TaskTracker,
     ) -> hyper::Result<Opened<impl Future<Output = hyper::Result<()>> + 'static>> {
+        let written = stream.written().clone();
         let (sender, wire) = http2::Builder::new(LocalTasks(tasks))
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(head_max).unwrap_or(u32::MAX))
@@ -138,8 +143,8 @@ impl Shared {
         let sent = if untouched { Sent::Nothing } else { Sent::Some };
         let (fault, unsent) = match outcome {
             Some(Ok(response)) => {
-                let lease = Lease::Http2 { _seat: seat };
-                let response = response.map(|body| RegionBody::new(body, lease, false));
+                let response = response
+                    .map(|incoming| RegionBody::new(Source::Http2 { incoming, _seat: seat }));
                 return Ok(Box::new(Reply { response, timing }));
             }
             Some(Err(mut error)) => {
@@ -193,6 +198,12 @@ impl Seat {
     fn take(connection: &Rc<Connection>) -> Self {
         connection.streams.set(connection.streams.get() + 1);
         Self(connection.clone())
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A region's interim answers (1xx other than 100 and 101) on their way to one client connection.
 //!
-//! The connection to the region puts them in (see `watch.rs`), the client's socket takes them out;
+//! The connection to the region puts them in , the client's socket takes them out;
 //! both live in tasks of one worker, so the lock in here is never contended, and it is taken only
 //! when there is something to pass on. What belongs to the region's connection alone stays behind.
 
@@ -155,4 +155,4 @@ fn encode(line: &[u8], headers: &HeaderMap) -> Vec<u8> {
 /// The most interim answers to one request that reach the client, over all attempts.
 const HEADS_MAX: usize = 16;
 /// The most bytes of them.
-pub(crate) const BYTES_MAX: usize = 16 * 1024;
+const BYTES_MAX: usize = 16 * 1024;

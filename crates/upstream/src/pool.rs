@@ -1,4 +1,4 @@
-//! The connections of one worker: one idle list a region, newest first, and one driver task each.
+//! The connections of one worker: one idle list a region, newest first.
 //!
 //! Nothing here is shared between workers, so nothing is locked. Idle connections live for at most
 //! a minute, jittered so that they do not all die at once, and a few are kept warm to every region
@@ -13,15 +13,13 @@ use std::time::Duration;
 
 use http::Request;
 use http::header::UPGRADE;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use nearway_telemetry::{InFlight, Metrics, PoolMetrics};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::connect::{Connected, connect};
-use crate::exchange::Conn;
+use crate::connect::{Stream, connect};
+use crate::exchange::Exchange;
+use crate::http1::{Conn, Outbound};
 use crate::http2::{Seat, Shared};
 use crate::{Fault, Interim, Limits, Region, Reply, RequestBody, Sent, Timing, Transport};
 
@@ -70,14 +68,14 @@ pub(crate) struct Pool {
 }
 
 struct Idle {
-    conn: Conn,
+    conn: Box<Conn>,
     until: Instant,
     // counts it in the gauge for as long as it lies here
     _counted: InFlight,
 }
 
 impl Pools {
-    /// No connections yet; `tasks` drives those that will come.
+    /// No connections yet; `tasks` is for what none of those waits for that use them.
     #[must_use]
     pub fn new(settings: PoolSettings, metrics: Metrics, tasks: TaskTracker) -> Self {
         Self { settings, metrics, tasks, pools: RefCell::default() }
@@ -131,112 +129,145 @@ impl Transport for Pools {
         // an upgrade needs a connection of HTTP/1.1 (RFC 9113 8.6)
         let http2 = region.http2.is_some() && !request.headers().contains_key(UPGRADE);
         // before anything is awaited, so that the future has no room for a request
-        let now = Instant::now();
-        let conn = if http2 { None } else { pool.checkout(now) };
-        let mut begun = match conn {
-            Some(conn) => Ok(conn.send(request, limits, interim, now)),
-            None => Err(Box::new(request)),
+        let mut begun = if http2 {
+            Begun::Http2(Box::new(request))
+        } else {
+            let (request, now) = (Outbound::new(request), Instant::now());
+            match pool.checkout(now) {
+                Some(conn) => Begun::Sending(Exchange::new(conn, request, limits, interim, now)),
+                None => Begun::Unsent(Box::new(request)),
+            }
         };
         async move {
-            let mut outcome = None;
-            if let Ok(exchange) = &mut begun {
-                pool.metrics.reused();
+            let mut outcome = Err(None);
+            if let Begun::Sending(exchange) = &mut begun {
                 outcome = poll_fn(|cx| exchange.poll_outcome(cx)).await;
             }
-            let unsent = match begun {
-                Err(request) => request,
-                Ok(exchange) => match exchange.conclude(outcome, Timing::default(), &pool) {
-                    Ok(reply) => return Ok(reply),
-                    Err((fault, unsent)) => pool.dead(fault, unsent)?,
-                },
-            };
-            // boxed, since it is rarer and large
-            Box::pin(pool.send_otherwise(unsent, limits, http2, interim)).await
+            // boxed, since the rest is rarer and large
+            match begun {
+                Begun::Sending(exchange) => {
+                    match exchange.conclude(outcome, Timing::default(), &pool.tasks) {
+                        Ok(reply) => Ok(reply),
+                        Err((fault, unsent)) => {
+                            let unsent = pool.dead(fault, unsent)?;
+                            Box::pin(pool.send_http1(unsent, limits, interim)).await
+                        }
+                    }
+                }
+                Begun::Unsent(request) => Box::pin(pool.send_http1(request, limits, interim)).await,
+                Begun::Http2(request) => Box::pin(pool.send_http2(request, limits, interim)).await,
+            }
         }
     }
 }
 
+/// How far a request has come before anything was awaited.
+enum Begun<'i> {
+    /// An idle connection has it.
+    Sending(Exchange<'i>),
+    /// It needs a new connection of HTTP/1.1.
+    Unsent(Box<Outbound>),
+    /// It may go over HTTP/2.
+    Http2(Box<Request<RequestBody>>),
+}
+
 enum Opened {
-    Http1(Conn),
+    Http1(Box<Conn>),
     Http2(Seat),
 }
 
 impl Pool {
-    async fn open(&self, limit: Duration, http2: bool) -> Result<(Opened, Timing), Fault> {
-        let Connected { stream, written, watch, connect, tls, http2 } =
-            connect(&self.region, limit, http2).await?;
+    /// A new connection that is offered HTTP/2, if `http2` and the region may have it.
+    async fn open(
+        self: &Rc<Self>,
+        limit: Duration,
+        http2: bool,
+    ) -> Result<(Opened, Timing), Fault> {
+        let connected = connect(&self.region, limit, http2).await?;
         self.metrics.opened();
-        let timing = Timing { connect: Some(connect), tls, head: Duration::ZERO };
-        let failed = |error: hyper::Error| Fault::from_hyper(&error, Sent::Nothing, false);
-        let head_max = self.settings.head_max;
-        if http2 {
-            let opening = self.shared.open(stream, written, head_max, self.tasks.clone());
-            let (seat, connection) = opening.await.map_err(failed)?;
-            self.drive(connection);
-            return Ok((Opened::Http2(seat), timing));
+        let timing = Timing::opening(&connected);
+        if !connected.http2 {
+            return Ok((Opened::Http1(self.http1(connected.stream)), timing));
         }
-        let (sender, connection) = http1::Builder::new()
-            .max_header_size(head_max)
-            .handshake(TokioIo::new(stream))
+        let open = Open(self.metrics.clone());
+        let (seat, connection) = self
+            .shared
+            .open(connected.stream, self.settings.head_max, self.tasks.clone())
             .await
-            .map_err(failed)?;
-        let driver = self.drive(connection.with_upgrades());
-        Ok((Opened::Http1(Conn::new(sender, written, watch, driver)), timing))
-    }
-
-    /// Runs a connection to its end; what ends it is reported to the request that it carried.
-    fn drive(&self, connection: impl Future<Output = hyper::Result<()>> + 'static) -> AbortHandle {
-        let ended = Ended(self.metrics.clone());
-        let task = self.tasks.spawn_local(async move {
+            .map_err(|error| Fault::from_hyper(&error, Sent::Nothing, false))?;
+        self.tasks.spawn_local(async move {
+            // what ends it is reported to the requests that it carried
             let _ = connection.await;
-            drop(ended);
+            drop(open);
         });
-        task.abort_handle()
+        Ok((Opened::Http2(seat), timing))
     }
 
-    /// Over what is open, else over a new connection.
-    async fn send_otherwise(
+    async fn open_http1(self: &Rc<Self>, limit: Duration) -> Result<(Box<Conn>, Timing), Fault> {
+        let connected = connect(&self.region, limit, false).await?;
+        self.metrics.opened();
+        let timing = Timing::opening(&connected);
+        Ok((self.http1(connected.stream), timing))
+    }
+
+    fn http1(self: &Rc<Self>, stream: Stream) -> Box<Conn> {
+        let open = Open(self.metrics.clone());
+        Conn::new(stream, self.settings.head_max, Rc::downgrade(self), open)
+    }
+
+    /// Over an idle connection, else over a new one, which is offered nothing newer.
+    async fn send_http1(
+        self: &Rc<Self>,
+        mut request: Box<Outbound>,
+        limits: Limits,
+        interim: Option<&Interim>,
+    ) -> Result<Box<Reply>, Fault> {
+        while let Some(conn) = self.checkout(Instant::now()) {
+            let exchange = Exchange::new(conn, *request, limits, interim, Instant::now());
+            match exchange.reply(Timing::default(), &self.tasks).await {
+                Ok(reply) => return Ok(reply),
+                Err((fault, unsent)) => request = self.dead(fault, unsent)?,
+            }
+        }
+        let (conn, timing) = self.open_http1(limits.connect).await?;
+        let exchange = Exchange::new(conn, *request, limits, interim, Instant::now());
+        exchange.reply(timing, &self.tasks).await.map_err(|(fault, _)| fault)
+    }
+
+    /// Over HTTP/2 if the region speaks it, else over HTTP/1.1.
+    async fn send_http2(
         self: &Rc<Self>,
         mut request: Box<Request<RequestBody>>,
         limits: Limits,
-        http2: bool,
         interim: Option<&Interim>,
     ) -> Result<Box<Reply>, Fault> {
-        let timing = Timing::default;
-        while http2 && let Some(seat) = self.shared.seat() {
+        while let Some(seat) = self.shared.seat() {
             self.metrics.reused();
-            match self.shared.exchange(seat, *request, limits, timing()).await {
+            match self.shared.exchange(seat, *request, limits, Timing::default()).await {
                 Ok(reply) => return Ok(reply),
                 Err((_, Some(unsent))) => request = unsent,
                 Err((fault, None)) => return Err(fault),
             }
         }
-        while let Some(conn) = self.checkout(Instant::now()) {
-            self.metrics.reused();
-            let sent = conn.send(*request, limits, interim, Instant::now());
-            match sent.reply(timing(), self).await {
-                Ok(reply) => return Ok(reply),
-                Err((fault, unsent)) => request = self.dead(fault, unsent)?,
+        if !self.idle.borrow().is_empty() {
+            return self.send_http1(Box::new(Outbound::new(*request)), limits, interim).await;
+        }
+        match self.open(limits.connect, true).await? {
+            (Opened::Http1(conn), timing) => {
+                let request = Outbound::new(*request);
+                let exchange = Exchange::new(conn, request, limits, interim, Instant::now());
+                exchange.reply(timing, &self.tasks).await.map_err(|(fault, _)| fault)
+            }
+            (Opened::Http2(seat), timing) => {
+                let reply = self.shared.exchange(seat, *request, limits, timing).await;
+                reply.map_err(|(fault, _)| fault)
             }
         }
-        let (opened, timing) = self.open(limits.connect, http2).await?;
-        let reply = match opened {
-            Opened::Http1(conn) => {
-                let sent = conn.send(*request, limits, interim, Instant::now());
-                sent.reply(timing, self).await
-            }
-            Opened::Http2(seat) => self.shared.exchange(seat, *request, limits, timing).await,
-        };
-        reply.map_err(|(fault, _)| fault)
     }
 
-    /// A connection turned out to be dead when it was used again. The request goes on if hyper hands
-    /// back what it never began to send.
-    fn dead(
-        &self,
-        fault: Fault,
-        unsent: Option<Box<Request<RequestBody>>>,
-    ) -> Result<Box<Request<RequestBody>>, Fault> {
+    /// A connection turned out to be dead when it was used again. The request goes on if nothing of
+    /// it had left.
+    fn dead(&self, fault: Fault, unsent: Option<Box<Outbound>>) -> Result<Box<Outbound>, Fault> {
         unsent.ok_or_else(|| {
             // what closed this one has most likely closed the others too
             self.close_idle();
@@ -244,24 +275,22 @@ impl Pool {
         })
     }
 
-    fn checkout(&self, now: Instant) -> Option<Conn> {
+    fn checkout(&self, now: Instant) -> Option<Box<Conn>> {
         let mut idle = self.idle.borrow_mut();
-        // newest first; one whose driver has not yet seen its last response end stays in the list
-        for index in (0..idle.len()).rev() {
-            let Some(entry) = idle.get(index) else { continue };
-            if entry.conn.is_closed() || entry.until <= now {
-                idle.remove(index);
-            } else if entry.conn.is_ready() {
-                return Some(idle.remove(index).conn);
+        // newest first
+        while let Some(Idle { mut conn, until, .. }) = idle.pop() {
+            if until > now && conn.is_alive() {
+                self.metrics.reused();
+                return Some(conn);
             }
         }
         None
     }
 
     /// Keeps a connection for the next request.
-    pub(crate) fn put(&self, conn: Conn) {
+    pub(crate) fn put(&self, conn: Box<Conn>) {
         let mut idle = self.idle.borrow_mut();
-        if conn.is_closed() || idle.len() >= self.settings.idle_max {
+        if idle.len() >= self.settings.idle_max {
             return;
         }
         let life = self.settings.idle_for.mul_f64(0.75 + fastrand::f64() / 4.0);
@@ -269,7 +298,7 @@ impl Pool {
     }
 
     fn prune(&self, now: Instant) {
-        self.idle.borrow_mut().retain(|entry| entry.until > now && !entry.conn.is_closed());
+        self.idle.borrow_mut().retain_mut(|entry| entry.until > now && entry.conn.is_alive());
         self.shared.prune();
     }
 
@@ -300,9 +329,9 @@ impl Pool {
 }
 
 /// Counts a connection out, however it ends.
-struct Ended(PoolMetrics);
+pub(crate) struct Open(PoolMetrics);
 
-impl Drop for Ended {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.closed();
     }

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
 
 use crate::Timing;
-use crate::exchange::Lease;
+use crate::http1::{Conn, Upgraded, Upload};
+use crate::http2::Seat;
 
 /// A response and what it took.
 #[derive(Debug)]
@@ -31,24 +33,37 @@ pub struct RegionBody {
     // what was read before anybody asked for it
     ahead: VecDeque<Bytes>,
     source: Source,
-    lease: Option<Lease>,
 }
 
 /// Why a region's body did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum CutOff {
-    /// The connection or the framing broke.
+    /// The connection broke or ended.
     #[error(transparent)]
-    Broken(hyper::Error),
+    Socket(io::Error),
+    /// The framing broke.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The request, which was still being sent, did not come to its end.
+    #[error("the request broke off: {0}")]
+    Request(String),
+    /// HTTP/2: the stream or its connection broke.
+    #[error(transparent)]
+    Http2(hyper::Error),
     /// HTTP/2: the stream was reset as if all were well, but no end had come; hyper passes over it.
     #[error("the stream was reset before its end")]
     NoEnd,
 }
 
 #[derive(Debug)]
-enum Source {
-    Wire(Incoming),
-    // read to its end; the error, if that was one
+pub(crate) enum Source {
+    /// A connection of its own.
+    Http1(Box<Conn>),
+    /// The same, while the request is still being sent.
+    Uploading(Upload),
+    /// A stream on a shared connection, which has room for another when this is dropped.
+    Http2 { incoming: Incoming, _seat: Seat },
+    /// Read to its end; the error, if that was one.
     Spent(Option<CutOff>),
 }
 
@@ -58,21 +73,15 @@ impl Reply {
     /// come to its end soon.
     pub async fn detach(&mut self) -> bool {
         let body = self.response.body_mut();
-        let whole = matches!(timeout(DETACH_PATIENCE, body.read_ahead()).await, Ok(true));
-        if whole && let Some(lease) = body.lease.take() {
-            lease.cut();
-        }
-        whole
+        matches!(timeout(DETACH_PATIENCE, body.read_ahead()).await, Ok(true))
     }
 }
 
 impl RegionBody {
-    /// `uploading`: the request's body is perhaps still being sent, so that even an empty answer has
-    /// something to [detach](Reply::detach).
-    pub(crate) fn new(incoming: Incoming, lease: Lease, uploading: bool) -> Self {
-        let source = Source::Wire(incoming);
-        let mut body = Self { ahead: VecDeque::new(), source, lease: Some(lease) };
-        if !uploading {
+    pub(crate) fn new(source: Source) -> Self {
+        let mut body = Self { ahead: VecDeque::new(), source };
+        // an upload may still have to be let go
+        if !matches!(body.source, Source::Uploading(_)) {
             body.release_if_done();
         }
         body
@@ -82,18 +91,34 @@ impl RegionBody {
     #[must_use]
     pub fn whole(bytes: Bytes) -> Self {
         let ahead = (!bytes.is_empty()).then_some(bytes).into_iter().collect();
-        Self { ahead, source: Source::Spent(None), lease: None }
+        Self { ahead, source: Source::Spent(None) }
+    }
+
+    /// Behind a 101: the connection as it is; `None` for any other answer.
+    #[must_use]
+    pub fn upgraded(mut self) -> Option<Upgraded> {
+        match std::mem::replace(&mut self.source, Source::Spent(None)) {
+            Source::Http1(conn) => Some(conn.upgraded()),
+            Source::Uploading(_) | Source::Http2 { .. } | Source::Spent(_) => None,
+        }
     }
 
     /// Whether the rest of the body is here now, with a good end.
     async fn read_ahead(&mut self) -> bool {
         let mut bytes = 0;
-        while let Source::Wire(incoming) = &mut self.source
-            && bytes <= DETACH_MAX
-        {
-            match poll_fn(|cx| Pin::new(&mut *incoming).poll_frame(cx)).await {
-                None => self.source = Source::Spent(None),
-                Some(Err(error)) => self.source = Source::Spent(Some(CutOff::Broken(error))),
+        while bytes <= DETACH_MAX {
+            match poll_fn(|cx| self.source.poll_frame(cx)).await {
+                None => {
+                    if let Source::Uploading(upload) = &self.source {
+                        upload.cut();
+                    }
+                    self.release();
+                    return true;
+                }
+                Some(Err(error)) => {
+                    self.source = Source::Spent(Some(error));
+                    return false;
+                }
                 // an answer this short has no trailers worth keeping
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
@@ -103,14 +128,55 @@ impl RegionBody {
                 }
             }
         }
-        matches!(self.source, Source::Spent(None))
+        false
     }
 
     fn release_if_done(&mut self) {
-        if self.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
-            lease.give_back();
+        if self.source.is_done() {
+            self.release();
+        }
+    }
+
+    /// The answer was read to its end.
+    fn release(&mut self) {
+        match std::mem::replace(&mut self.source, Source::Spent(None)) {
+            Source::Http1(conn) => conn.give_back(),
+            Source::Uploading(upload) => upload.answered(),
+            Source::Http2 { .. } | Source::Spent(_) => {}
+        }
+    }
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        match self {
+            Self::Http1(conn) => conn.poll_frame(cx),
+            Self::Uploading(upload) => upload.poll_frame(cx),
+            Self::Http2 { incoming, .. } => match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+                None if !incoming.is_end_stream() => Poll::Ready(Some(Err(CutOff::NoEnd))),
+                polled => Poll::Ready(polled.map(|frame| frame.map_err(CutOff::Http2))),
+            },
+            Self::Spent(error) => Poll::Ready(error.take().map(Err)),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Http1(conn) => conn.is_answered(),
+            Self::Uploading(upload) => upload.is_answered(),
+            Self::Http2 { incoming, .. } => incoming.is_end_stream(),
+            Self::Spent(error) => error.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let exact = |length: Option<u64>| length.map(SizeHint::with_exact).unwrap_or_default();
+        match self {
+            Self::Http1(conn) => exact(conn.length()),
+            Self::Uploading(upload) => exact(upload.look(Conn::length).unwrap_or(Some(0))),
+            Self::Http2 { incoming, .. } => incoming.size_hint(),
+            Self::Spent(None) => SizeHint::with_exact(0),
+            Self::Spent(Some(_)) => SizeHint::default(),
         }
     }
 }
@@ -126,41 +192,23 @@ impl Body for RegionBody {
         if let Some(data) = self.ahead.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        let polled = match &mut self.source {
-            Source::Wire(incoming) => Pin::new(incoming).poll_frame(cx),
-            Source::Spent(error) => return Poll::Ready(error.take().map(Err)),
-        };
+        let polled = self.source.poll_frame(cx);
         match &polled {
-            Poll::Ready(None) => {
-                if matches!(self.lease, Some(Lease::Http2 { .. })) && !self.is_end_stream() {
-                    return Poll::Ready(Some(Err(CutOff::NoEnd)));
-                }
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
+            Poll::Ready(None) => self.release(),
             Poll::Ready(Some(Ok(_))) => self.release_if_done(),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
-        polled.map_err(CutOff::Broken)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty()
-            && match &self.source {
-                Source::Wire(incoming) => incoming.is_end_stream(),
-                Source::Spent(error) => error.is_none(),
-            }
+        self.ahead.is_empty() && self.source.is_done()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let wide = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-        let rest = match &self.source {
-            Source::Wire(incoming) => incoming.size_hint(),
-            Source::Spent(None) => SizeHint::with_exact(0),
-            Source::Spent(Some(_)) => SizeHint::default(),
-        };
-        let ahead = wide(self.ahead.iter().map(Bytes::len).sum());
+        let rest = self.source.size_hint();
+        let ahead: usize = self.ahead.iter().map(Bytes::len).sum();
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX);
         let mut hint = SizeHint::new();
         hint.set_lower(ahead.saturating_add(rest.lower()));
         if let Some(upper) = rest.upper() {
@@ -172,7 +220,11 @@ impl Body for RegionBody {
 
 impl Drop for RegionBody {
     fn drop(&mut self) {
-        self.release_if_done();
+        if self.source.is_done() {
+            self.release();
+        } else if let Source::Uploading(upload) = &self.source {
+            upload.cut();
+        }
     }
 }
 

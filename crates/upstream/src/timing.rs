@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::connect::Connected;
+
 /// Reads the runtime's clock as time since an epoch of the process' own.
 ///
 /// Copies share the epoch, so their readings can be compared. Tests that pause the runtime's clock
@@ -43,6 +45,11 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// Of a request on a connection that was opened for it.
+    pub(crate) fn opening(connected: &Connected) -> Self {
+        Self { connect: Some(connected.connect), tls: connected.tls, head: Duration::ZERO }
+    }
+
     /// Everything until the response head, connecting included.
     #[must_use]
     pub fn until_head(&self) -> Duration {

@@ -9,6 +9,8 @@ mod bound;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod forward;
