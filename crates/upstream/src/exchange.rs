@@ -22,6 +22,7 @@ pub(crate) struct Exchange<'i> {
     started: Instant,
     clock: HeadClock,
     total: Duration,
+    let_others: bool,
     interim: Option<&'i Interim>,
 }
 
@@ -39,7 +40,7 @@ impl<'i> Exchange<'i> {
     ) -> Self {
         let before = conn.written();
         let clock = HeadClock::start(limits, conn.begin(request), now);
-        Self { conn, before, started: now, clock, total: limits.total, interim }
+        Self { conn, before, started: now, clock, total: limits.total, let_others: true, interim }
     }
 
     /// Waits for the response head within the limits.
@@ -55,8 +56,13 @@ impl<'i> Exchange<'i> {
         self.conclude(outcome, timing, tasks)
     }
 
-    /// What came of it.
+    /// What came of it. Nothing is sent before all tasks that are ready now have had their turn.
     pub(crate) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        // requests that arrived together leave together, which wakes their receiver once
+        if std::mem::take(&mut self.let_others) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         match self.conn.poll_head(cx, self.interim) {
             Poll::Ready(outcome) => Poll::Ready(outcome.map_err(Some)),
             Poll::Pending => self.clock.poll(cx, &mut self.conn.late).map(|()| Err(None)),
