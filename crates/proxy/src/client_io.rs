@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,23 +17,34 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::between::Between;
+use crate::leave::has_left;
 
-/// Whether a request is being served on a connection; the handler holds the other end.
+/// Whether a request is being served on a connection; the handler holds the other end, and the
+/// lookout one more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Busy(Arc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
-    busy: AtomicBool,
+    request: AtomicU8,
     // the client knows no chunks: its answer may end where the connection does
     old: AtomicBool,
     cut: AtomicBool,
 }
 
+// no request is being served
+const NONE: u8 = 0;
+// one has come since the lookout's last look
+const NEW: u8 = 1;
+// the lookout has seen it
+const SEEN: u8 = 2;
+// it has seen it twice, and wants to know whether the client is still there
+const ASKED: u8 = 3;
+
 impl Busy {
     /// A request has arrived, from a client of this version.
     pub(crate) fn begin(&self, version: http::Version) {
-        self.0.busy.store(true, Ordering::Relaxed);
+        self.0.request.store(NEW, Ordering::Relaxed);
         if version < http::Version::HTTP_11 {
             self.0.old.store(true, Ordering::Relaxed);
         }
@@ -41,7 +52,7 @@ impl Busy {
 
     /// The answer is over.
     pub(crate) fn end(&self) {
-        self.0.busy.store(false, Ordering::Relaxed);
+        self.0.request.store(NONE, Ordering::Relaxed);
     }
 
     /// The answer did not come to its end.
@@ -49,8 +60,25 @@ impl Busy {
         self.0.cut.store(true, Ordering::Relaxed);
     }
 
+    /// Asks whether the client is still there; false if the request is not old enough for that.
+    pub(crate) fn ask(&self) -> bool {
+        let request = self.0.request.load(Ordering::Relaxed);
+        let next = if request == NONE { NONE } else { ASKED.min(request + 1) };
+        self.0.request.store(next, Ordering::Relaxed);
+        next == ASKED
+    }
+
+    /// Whether the lookout has asked; once for each time.
+    fn take_question(&self) -> bool {
+        let asked = self.0.request.load(Ordering::Relaxed) == ASKED;
+        if asked {
+            self.0.request.store(SEEN, Ordering::Relaxed);
+        }
+        asked
+    }
+
     fn is_set(&self) -> bool {
-        self.0.busy.load(Ordering::Relaxed)
+        self.0.request.load(Ordering::Relaxed) != NONE
     }
 
     fn looks_whole_but_is_not(&self) -> bool {
@@ -140,6 +168,14 @@ impl ClientIo {
         let deadline = *self.stalled.get_or_insert_with(|| Instant::now() + limit);
         let late = || io::Error::new(io::ErrorKind::TimedOut, "the client does not read");
         self.stall_timer.poll(cx, deadline).map(|()| Err(late()))
+    }
+
+    /// An error when the lookout asks for a client that has left.
+    fn still_there(&self) -> io::Result<()> {
+        match self.busy.take_question() && has_left(&self.stream) {
+            true => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client has left")),
+            false => Ok(()),
+        }
     }
 
     /// Waits for the client's first bytes and tells from them which protocol it speaks; they stay
@@ -242,6 +278,7 @@ impl AsyncWrite for ClientIo {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.still_there()?;
         ready!(this.between.poll_pass(cx, &mut this.stream))?;
         this.between.wrote();
         let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
@@ -254,6 +291,7 @@ impl AsyncWrite for ClientIo {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.still_there()?;
         ready!(this.between.poll_pass(cx, &mut this.stream))?;
         this.between.wrote();
         let polled = poll_write_gathered(&mut this.stream, cx, bufs);
@@ -266,6 +304,7 @@ impl AsyncWrite for ClientIo {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.still_there()?;
         this.between.flushing(cx);
         ready!(this.between.poll_pass(cx, &mut this.stream))?;
         Pin::new(&mut this.stream).poll_flush(cx)

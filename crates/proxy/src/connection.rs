@@ -19,12 +19,14 @@ use tokio_util::task::TaskTracker;
 use crate::Timeouts;
 use crate::client_io::{Busy, ClientIo, ClientPatience, Protocol};
 use crate::handle::handle;
+use crate::leave::Lookout;
 use crate::worker::Context;
 
 /// Makes connections; one a worker.
 pub(crate) struct Server {
     context: Rc<Context<Pools>>,
     drain: Rc<Drain>,
+    lookout: Rc<Lookout>,
 }
 
 /// Tells all connections of a worker that no further request is welcome.
@@ -54,14 +56,15 @@ trait Ending: Future<Output = hyper::Result<()>> {
 }
 
 impl Server {
-    pub(crate) fn new(context: Rc<Context<Pools>>, drain: Rc<Drain>) -> Self {
-        Self { context, drain }
+    pub(crate) fn new(context: Rc<Context<Pools>>, drain: Rc<Drain>, lookout: Rc<Lookout>) -> Self {
+        Self { context, drain, lookout }
     }
 
     /// Serves one client until it leaves, breaks the protocol or idles too long.
     pub(crate) fn connection(&self, stream: TcpStream) -> impl Future<Output = ()> + 'static {
         let context = self.context.clone();
         let drain = self.drain.clone();
+        let lookout = self.lookout.clone();
         async move {
             // what a connection leaves behind when hyper is done with it: a tunnel
             let tasks = TaskTracker::new();
@@ -89,6 +92,7 @@ impl Server {
             let Ok(protocol) = protocol else { return };
             let shared = context.shared.clone();
             let spawn = LocalTasks(tasks.clone());
+            let serving = busy.clone();
             let service = service_fn(move |request: http::Request<Incoming>| {
                 busy.begin(request.version());
                 // an older client knows none (RFC 9110 15.2), and hyper's HTTP/2 can't send any
@@ -102,6 +106,7 @@ impl Server {
                 // boxed: larger than all else here, and few clients speak it
                 Box::pin(until_the_end(connection, &drain)).await
             } else {
+                let _watched = lookout.enter(serving).await;
                 let connection = http1_builder(head_max)
                     .serve_connection(TokioIo::new(io), service)
                     .with_upgrades();

@@ -14,6 +14,7 @@ mod connection;
 mod handle;
 mod hold_body;
 mod identify;
+mod leave;
 mod listen;
 mod refuse;
 mod relay;

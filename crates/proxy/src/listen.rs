@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Worker;
 use crate::connection::{Drain, Server};
+use crate::leave::{LOOK_EVERY, Lookout};
 use crate::worker::{Context, REPORT_EVERY, TEND_EVERY};
 
 /// Serves clients on `listener` until `shutdown`, then lets requests finish for at most `drain`.
@@ -32,8 +33,9 @@ pub async fn serve(
     let clients = TaskTracker::new();
     let gate = Rc::new(Gate::default());
     let ending = Rc::new(Drain::default());
-    let server = Server::new(context.clone(), ending.clone());
-    let looking_after = look_after(&context);
+    let lookout = Rc::new(Lookout::default());
+    let server = Server::new(context.clone(), ending.clone(), lookout.clone());
+    let looking_after = look_after(&context, &lookout);
     tokio::pin!(looking_after);
     loop {
         let max = context.prepared().settings.connections_max;
@@ -72,15 +74,19 @@ pub async fn serve(
     context.shared.flush_reports();
 }
 
-/// Never ends: hands over reports and keeps connections to the regions warm.
-async fn look_after(context: &Context<Pools>) {
+/// Never ends: hands over reports, looks for clients that have left, and keeps connections to the
+/// regions warm.
+async fn look_after(context: &Context<Pools>, lookout: &Lookout) {
     let mut reports = interval(REPORT_EVERY);
+    let mut look = interval(LOOK_EVERY);
     let mut tend = interval(TEND_EVERY);
     reports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tend.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = reports.tick() => context.shared.flush_reports(),
+            _ = look.tick() => lookout.look(),
             _ = tend.tick() => {
                 let prepared = context.prepared();
                 let regions = prepared.settings.regions.iter();

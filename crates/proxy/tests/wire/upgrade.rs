@@ -1,9 +1,11 @@
 //! Upgrades: a tunnel that loses no byte, or the region's refusal as it is (RFC 9110 7.8).
 
 use std::net::Shutdown;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 
 use crate::harness::{CONNECTIONS_MAX, Proxy, region};
-use crate::raw::{RawRegion, eventually};
+use crate::raw::{PATIENCE, RawRegion, eventually};
 
 const ASK: &str = "GET /openai/v1/realtime?model=gpt-realtime HTTP/1.1\r\nhost: a\r\n\
                    connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: k\r\n\
@@ -121,6 +123,36 @@ fn a_tunnel_counts_as_an_open_connection() {
     assert!(rendered.contains(&open), "{rendered}");
     let paused = "nearway_client_accept_pauses_total 1\n";
     eventually("the limit is noticed", || proxy.metrics.render().contains(paused));
+}
+
+#[test]
+fn a_tunnel_outlives_the_lookout_for_clients_that_left() {
+    let (go, wait) = channel::<()>();
+    let wait = Mutex::new(wait);
+    let (arrived, arrival) = channel();
+    let raw = RawRegion::start(move |request, connection| {
+        if request.header("upgrade").is_none() {
+            return arrived.send(()).unwrap();
+        }
+        connection.send("HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+        assert!(connection.is_closed());
+        wait.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        connection.send("bye");
+    });
+    let proxy = Proxy::start(&[region("only", &raw.url())]);
+    let mut client = proxy.client();
+    client.send(ASK);
+    client.until("\r\n\r\n").unwrap();
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    // one that has left is found at the second look: so two have passed the tunnel by
+    let mut other = proxy.client();
+    other.send("GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n\r\n");
+    arrival.recv_timeout(PATIENCE).expect("the region is asked");
+    drop(other);
+    let gone = "outcome=\"client_gone\"} 1\n";
+    eventually("the other is counted as gone", || proxy.metrics.render().contains(gone));
+    go.send(()).unwrap();
+    assert_eq!(client.exactly(3), b"bye");
 }
 
 #[test]
