@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use nearway_route::Outcome;
@@ -14,6 +14,7 @@ use nearway_upstream::{Clock, Fault, FaultKind, Sent};
 use nearway_wire::endpoint::Operation;
 use nearway_wire::error_body::read_error;
 use nearway_wire::first_token::{FirstToken, Progress};
+use nearway_wire::headers::is_event_stream;
 use nearway_wire::sse::EventSplitter;
 use nearway_wire::usage::{Usage, usage_in};
 
@@ -50,12 +51,6 @@ where
     let first_token = Some(answer.first_token.unwrap_or(total));
     let tokens = answer.usage.map_or(0, |usage| usage.completion);
     Ok(Answered { outcome: Outcome::Answer { first_token, total, tokens }, usage: answer.usage })
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-    let start = value.and_then(|value| value.get(..EVENT_STREAM.len()));
-    start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// The whole of a small body; what is beyond `limit` is not read, which closes the connection.
@@ -162,8 +157,6 @@ fn fault(kind: FaultKind, detail: &str) -> Fault {
 /// Far more than a tiny completion needs.
 const ANSWER_LIMIT: usize = 1024 * 1024;
 
-const EVENT_STREAM: &[u8] = b"text/event-stream";
-
 /// The end of a chat stream (API fact sheet 5.1). A Responses stream ends with its usage (5.2).
 const DONE: &[u8] = b"[DONE]";
 
@@ -207,7 +200,7 @@ mod tests {
         let clock = Clock::start();
         tokio::time::advance(ms(70)).await;
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         let responses = chunks.iter().any(|(_, chunk)| chunk.contains("response."));
         let operation = if responses { Operation::Responses } else { Operation::ChatCompletions };
         measure(&headers, Slowly::new(chunks), operation, ms(50), clock).await

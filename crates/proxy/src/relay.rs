@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::CONTENT_TYPE;
 use hyper::body::{Body, Frame, SizeHint};
 use nearway_telemetry::RequestOutcome;
 use nearway_upstream::{CutOff, LazyTimer, RegionBody, Reply};
 use nearway_wire::endpoint::Operation;
 use nearway_wire::first_token::{FirstToken, Progress};
-use nearway_wire::headers::{ATTEMPTS_HEADER, REGION_HEADER, strip_hop_by_hop};
+use nearway_wire::headers::{ATTEMPTS_HEADER, REGION_HEADER, is_event_stream, strip_hop_by_hop};
 use tokio::time::Instant;
 
 use crate::settle::Settle;
@@ -65,10 +64,7 @@ pub(crate) fn relay(
     if let Some(reason) = reason {
         parts.extensions.insert(reason);
     }
-    let is_stream = parts
-        .headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    let is_stream = is_event_stream(&parts.headers);
     let spent = settle.answered(parts.status);
     if body.is_end_stream() {
         settle.finish_as_answered();

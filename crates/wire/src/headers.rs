@@ -42,6 +42,16 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 const END_TO_END: [HeaderName; 6] =
     [HOST, CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING, AUTHORIZATION, API_KEY];
 
+/// Whether the body is a stream of server-sent events; media types know no case (RFC 9110 8.3.1).
+#[must_use]
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let start = value.and_then(|value| value.get(..EVENT_STREAM.len()));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+}
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
 /// Removes the fields that belong to one connection (RFC 9110 section 7.6.1): those in a fixed list and
 /// those that `Connection` nominates, apart from a few that no sender may nominate.
 ///
