@@ -13,4 +13,5 @@ pub mod model;
 pub mod probe_body;
 pub mod retry_hint;
 pub mod sse;
+pub mod stream_error;
 pub mod usage;
