@@ -89,6 +89,9 @@ pub(crate) const ATTEMPTS: Bounded<u32> = Bounded { default: 3, least: 1, most: 
 pub(crate) const HOLD_BODY: Bounded<Bytes> =
     Bounded { default: Bytes(8 << 20), least: Bytes(0), most: Bytes(1 << 30) };
 
+/// An error in place of the first event is the region's, and the client need not see it.
+pub(crate) const HOLD_FIRST_EVENT: bool = true;
+
 /// Three round trips around the world and a lost packet.
 pub(crate) const CONNECT: Bounded<Duration> = Bounded {
     default: Duration::from_secs(3),
@@ -98,6 +101,8 @@ pub(crate) const CONNECT: Bounded<Duration> = Bounded {
 /// As long as the SDKs wait: reasoning models think before the first byte (API fact sheet section
 /// 11.2).
 pub(crate) const HEAD: Bounded<Duration> = wait(600);
+/// A region that has said 200 and then nothing for a minute is stuck; its first event is no token yet.
+pub(crate) const FIRST_TOKEN: Bounded<Duration> = wait(60);
 /// Longer than a model is silent between two pieces of a stream.
 pub(crate) const IDLE: Bounded<Duration> = wait(120);
 /// Longer than any answer or upload seen; it only ends what hangs.

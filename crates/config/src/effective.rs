@@ -75,11 +75,13 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     let failover = config.failover;
     writeln!(out, "failover:\n  attempts: {}", failover.attempts)?;
     writeln!(out, "  hold_body: {}", Bytes(failover.hold_body).shown())?;
+    writeln!(out, "  hold_first_event: {}", failover.hold_first_event)?;
     let timeouts = config.timeouts;
     writeln!(out, "timeouts:")?;
     for (key, wait) in [
         ("connect", timeouts.connect),
         ("head", timeouts.head),
+        ("first_token", timeouts.first_token),
         ("idle", timeouts.idle),
         ("total", timeouts.total),
         ("drain", timeouts.drain),

@@ -183,6 +183,8 @@ pub struct Failover {
     pub attempts: u32,
     /// Bytes of a request body kept for another attempt; a longer body gets one attempt. 0: none.
     pub hold_body: u64,
+    /// A stream's head waits for its first event.
+    pub hold_first_event: bool,
 }
 
 /// The longest wait at each step.
@@ -192,6 +194,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request's last byte to the region's response head.
     pub head: Duration,
+    /// From a stream's head to its first event, at most.
+    pub first_token: Duration,
     /// Between two pieces of a region's response body.
     pub idle: Duration,
     /// One request with all its attempts.

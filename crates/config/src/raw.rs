@@ -21,11 +21,7 @@ use crate::text::Text;
 use crate::units::Bytes;
 
 /// Keys that are decided but do nothing yet, by the shape they belong to.
-pub(crate) const LATER: &[(&str, &str)] = &[
-    ("RawConfig", "clients"),
-    ("RawFailover", "hold_first_event"),
-    ("RawTimeouts", "first_token"),
-];
+pub(crate) const LATER: &[(&str, &str)] = &[("RawConfig", "clients")];
 
 /// The configuration of Nearway. Any value may be `${NAME}` or `${NAME:-default}`, read from the
 /// environment; `$$` stands for `$`.
@@ -186,6 +182,10 @@ pub(crate) struct RawFailover {
     /// How much of a request's body is kept for another attempt; a longer one gets a single attempt.
     #[schemars(transform = defaults::HOLD_BODY.in_schema())]
     pub(crate) hold_body: Option<Text<Bytes>>,
+    /// Whether a stream's head waits for its first event, so that another region is asked when that
+    /// is an error or does not come.
+    #[schemars(extend("default" = defaults::HOLD_FIRST_EVENT))]
+    pub(crate) hold_first_event: Option<Text<Switched>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -198,6 +198,9 @@ pub(crate) struct RawTimeouts {
     /// From the request's last byte to the head of the region's response.
     #[schemars(transform = defaults::HEAD.in_schema())]
     pub(crate) head: Option<Text<Duration>>,
+    /// From a stream's head to its first event, at most; less where the region's probes are fast.
+    #[schemars(transform = defaults::FIRST_TOKEN.in_schema())]
+    pub(crate) first_token: Option<Text<Duration>>,
     /// Between two pieces of a region's response.
     #[schemars(transform = defaults::IDLE.in_schema())]
     pub(crate) idle: Option<Text<Duration>>,

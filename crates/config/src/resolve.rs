@@ -137,6 +137,7 @@ fn failover(raw: &RawFailover, source: &Source<'_>) -> Failover {
     Failover {
         attempts: source.quantity(raw.attempts, &defaults::ATTEMPTS),
         hold_body: source.quantity(raw.hold_body, &defaults::HOLD_BODY).0,
+        hold_first_event: source.switched(raw.hold_first_event, defaults::HOLD_FIRST_EVENT),
     }
 }
 
@@ -144,6 +145,7 @@ fn timeouts(raw: &RawTimeouts, source: &Source<'_>) -> Timeouts {
     Timeouts {
         connect: source.quantity(raw.connect, &defaults::CONNECT),
         head: source.quantity(raw.head, &defaults::HEAD),
+        first_token: source.quantity(raw.first_token, &defaults::FIRST_TOKEN),
         idle: source.quantity(raw.idle, &defaults::IDLE),
         total: source.quantity(raw.total, &defaults::TOTAL),
         drain: source.quantity(raw.drain, &defaults::DRAIN),

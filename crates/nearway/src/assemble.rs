@@ -147,9 +147,11 @@ fn proxy(
         metric_deployments: named(config),
         attempts: config.failover.attempts,
         hold_body: usize::try_from(config.failover.hold_body).unwrap_or(usize::MAX),
+        hold_first_event: config.failover.hold_first_event,
         timeouts: nearway_proxy::Timeouts {
             connect: timeouts.connect,
             head: timeouts.head,
+            first_token: timeouts.first_token,
             idle: timeouts.idle,
             total: timeouts.total,
             client_header: timeouts.client_header,

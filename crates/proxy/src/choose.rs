@@ -1,6 +1,7 @@
 //! Which region next: the ranking's order, less what this request must not or can not use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nearway_route::{Entry, Moment, Plan, Ranking, Vitals};
 
@@ -14,6 +15,8 @@ pub(crate) struct Choice {
     pub(crate) place: usize,
     /// What must act at once on its (region, deployment).
     pub(crate) vitals: Arc<Vitals>,
+    /// Its slowest first token of late.
+    pub(crate) slowest: Option<Duration>,
     /// What must act at once on the region, whatever the deployment.
     pub(crate) region_vitals: Arc<Vitals>,
 }
@@ -28,7 +31,12 @@ pub(crate) fn choose(
 ) -> Option<Choice> {
     let entry = plan.next(ranking, now, |entry| allowed(entry, identity, settings))?;
     let (place, _) = settings.target(entry.region)?;
-    Some(Choice { place, vitals: entry.vitals.clone(), region_vitals: entry.region_vitals.clone() })
+    Some(Choice {
+        place,
+        slowest: entry.first_token.map(|spread| spread.max),
+        vitals: entry.vitals.clone(),
+        region_vitals: entry.region_vitals.clone(),
+    })
 }
 
 fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {

@@ -23,6 +23,7 @@ use crate::attempt::Original;
 use crate::choose::choose;
 use crate::client_io::Busy;
 use crate::hold_body::refusal;
+use crate::hold_first::{BadStart, hold_first, is_readable_stream, patience};
 use crate::identify::{LastTarget, identify};
 use crate::refuse::Tried;
 use crate::relay::relay;
@@ -30,7 +31,7 @@ use crate::retry::{Facts, Step, blamed, next_step};
 use crate::settle::Settle;
 use crate::tunnel::tunnel;
 use crate::worker::{Context, wall_clock};
-use crate::{ClientBody, Refusal, Settings, Target, Timeouts};
+use crate::{ClientBody, Refusal, Target, Timeouts};
 
 /// Answers one request; never fails. Interim answers of regions go to `interim`.
 ///
@@ -123,8 +124,13 @@ async fn first_answer<T: Transport>(
         if let Some(previous) = tried.last() {
             settle.failing_over(previous, target.region.name());
         }
+        let tries = usize::try_from(settings.attempts).unwrap_or(usize::MAX);
+        let wait = FirstEventWait {
+            patience: patience(choice.slowest, &settings.timeouts),
+            is_last: plan.attempts() >= ranking.order.len().min(tries),
+        };
         settle.attempting(choice, elapsed);
-        match ask(transport, target, original, settings, settle).await? {
+        match ask(transport, target, original, settle, wait).await? {
             Ok(reply) => return Ok(reply),
             Err(Failed { reply, kind, step }) => {
                 tried.push(Tried { region: target.region.name().clone(), kind });
@@ -152,14 +158,24 @@ struct Failed {
     step: Step,
 }
 
+/// How a stream's first event is waited for.
+#[derive(Clone, Copy)]
+struct FirstEventWait {
+    patience: Duration,
+    /// There is no other region to ask.
+    is_last: bool,
+}
+
 /// Asks one region, again on a fresh connection if a used one turns out to be dead.
 async fn ask<T: Transport>(
     transport: &T,
     target: &Target,
     original: &mut Original,
-    settings: &Settings,
     settle: &mut Settle,
+    wait: FirstEventWait,
 ) -> Result<Result<Box<Reply>, Failed>, Refusal> {
+    let prepared = settle.prepared().clone();
+    let settings = &*prepared.settings;
     let mut elapsed = settle.began();
     let mut facts = Facts {
         creates_state: original.identity.operation.creates_state(&original.admitted.method),
@@ -175,7 +191,16 @@ async fn ask<T: Transport>(
             Ok(reply) => {
                 settle.waited(reply.timing.until_head());
                 match Fault::from_status(reply.response.status()) {
-                    None => return Ok(Ok(reply)),
+                    None if facts.creates_state
+                        || !settings.hold_first_event
+                        || !is_readable_stream(&reply) =>
+                    {
+                        return Ok(Ok(reply));
+                    }
+                    None => match first_event(reply, wait, settle).await {
+                        Ok(reply) => return Ok(Ok(reply)),
+                        Err(bad) => bad,
+                    },
                     Some(fault) => (Some(reply), fault),
                 }
             }
@@ -205,6 +230,21 @@ async fn ask<T: Transport>(
             reply = None;
         }
         return Ok(Err(Failed { reply, kind: fault.kind, step }));
+    }
+}
+
+/// The reply once its stream has begun, or the fault that came instead, and the reply if it is one.
+async fn first_event(
+    mut reply: Box<Reply>,
+    wait: FirstEventWait,
+    settle: &mut Settle,
+) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
+    let before = settle.elapsed();
+    let held = Box::pin(hold_first(&mut reply, wait.patience, wait.is_last)).await;
+    settle.waited(settle.elapsed().saturating_sub(before));
+    match held {
+        Ok(()) => Ok(reply),
+        Err(BadStart { fault, is_answer }) => Err((is_answer.then_some(reply), fault)),
     }
 }
 

@@ -13,6 +13,7 @@ mod client_io;
 mod connection;
 mod handle;
 mod hold_body;
+mod hold_first;
 mod identify;
 mod leave;
 mod listen;
@@ -23,6 +24,7 @@ mod report;
 mod retry;
 mod settings;
 mod settle;
+mod stream_end;
 mod tunnel;
 mod worker;
 

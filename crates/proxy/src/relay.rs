@@ -18,6 +18,7 @@ use nearway_wire::headers::{ATTEMPTS_HEADER, REGION_HEADER, is_event_stream, str
 use tokio::time::Instant;
 
 use crate::settle::Settle;
+use crate::stream_end::StreamEnd;
 use crate::{ClientBody, Timeouts};
 
 /// Why an answer broke off.
@@ -41,8 +42,17 @@ pub(crate) struct Relayed {
     watch: Option<FirstToken>,
     clock: Patience,
     settle: Box<Settle>,
-    // said only when asked again: hyper forgets what it has not flushed yet
-    broken: Option<RelayError>,
+    // of a stream of events
+    stream: Option<StreamEnd>,
+    broken: Option<Broken>,
+}
+
+/// An answer that broke off, until the client has all that came before.
+#[derive(Debug)]
+struct Broken {
+    error: RelayError,
+    // hyper forgets what it has not flushed yet: it is told only when it asks again
+    flushed: bool,
 }
 
 /// The client's answer from a region's: hop-by-hop headers off, Nearway's two on.
@@ -64,22 +74,26 @@ pub(crate) fn relay(
     if let Some(reason) = reason {
         parts.extensions.insert(reason);
     }
-    let is_stream = is_event_stream(&parts.headers);
     let spent = settle.answered(parts.status);
     if body.is_end_stream() {
         settle.finish_as_answered();
     }
     let clock = Patience::new(&settle.prepared().settings.timeouts, spent);
+    let is_stream = is_event_stream(&parts.headers);
     let watch = is_stream.then(|| FirstToken::new(operation));
+    let stream = is_stream.then(|| StreamEnd::new(operation));
     Response::from_parts(
         parts,
-        ClientBody::relayed(Box::new(Relayed { body, watch, clock, settle, broken: None })),
+        ClientBody::relayed(Box::new(Relayed { body, watch, clock, settle, stream, broken: None })),
     )
 }
 
 impl Relayed {
-    fn look_at(&mut self, data: &[u8]) {
+    fn look_at(&mut self, data: &Bytes) {
         self.settle.passed(data.len());
+        if let Some(stream) = &mut self.stream {
+            stream.passed(data);
+        }
         let Some(watch) = &mut self.watch else { return };
         match watch.feed(data) {
             Progress::Waiting => return,
@@ -87,6 +101,34 @@ impl Relayed {
             Progress::Done => {}
         }
         self.watch = None;
+    }
+
+    fn ended(&mut self) {
+        if self.stream.as_ref().is_some_and(StreamEnd::failed) {
+            self.settle.finish(RequestOutcome::FailedStream);
+        } else {
+            self.settle.finish_as_answered();
+        }
+    }
+
+    /// The client is told in the API's own words where it may be, and then by an end that shows.
+    fn break_off(
+        &mut self,
+        cx: &Context<'_>,
+        error: RelayError,
+    ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        self.settle.finish(RequestOutcome::Truncated);
+        // a length that was promised leaves no room for a word
+        let open_ended = self.body.size_hint().exact().is_none();
+        let stream = self.stream.as_ref().filter(|_| open_ended);
+        let farewell = stream.and_then(|stream| stream.farewell(&error));
+        let flushed = farewell.is_none();
+        self.broken = Some(Broken { error, flushed });
+        if let Some(event) = farewell {
+            return Poll::Ready(Some(Ok(Frame::data(event))));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -99,8 +141,12 @@ impl Body for Relayed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         let this = self.get_mut();
-        if let Some(error) = this.broken.take() {
-            return Poll::Ready(Some(Err(error)));
+        if let Some(broken) = &mut this.broken {
+            if !std::mem::replace(&mut broken.flushed, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            return Poll::Ready(this.broken.take().map(|broken| Err(broken.error)));
         }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -109,26 +155,18 @@ impl Body for Relayed {
                     this.look_at(data);
                 }
                 if this.body.is_end_stream() {
-                    this.settle.finish_as_answered();
+                    this.ended();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => {
-                this.settle.finish(RequestOutcome::Truncated);
-                this.broken = Some(RelayError::Truncated(error));
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
+            Poll::Ready(Some(Err(error))) => this.break_off(cx, RelayError::Truncated(error)),
             Poll::Ready(None) => {
-                this.settle.finish_as_answered();
+                this.ended();
                 Poll::Ready(None)
             }
             Poll::Pending => match this.clock.poll(cx) {
                 Poll::Pending => Poll::Pending,
-                Poll::Ready(error) => {
-                    this.settle.finish(RequestOutcome::Truncated);
-                    Poll::Ready(Some(Err(error)))
-                }
+                Poll::Ready(error) => this.break_off(cx, error),
             },
         }
     }

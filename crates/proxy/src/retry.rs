@@ -46,6 +46,7 @@ pub(crate) fn next_step(fault: &Fault, facts: Facts) -> Step {
         | FaultKind::Reset
         | FaultKind::Malformed
         | FaultKind::HeadTimeout
+        | FaultKind::FirstTokenTimeout
         | FaultKind::IdleTimeout
         | FaultKind::Truncated
         | FaultKind::ServerError => {

@@ -21,6 +21,8 @@ pub struct Settings {
     /// The most bytes of a request body kept for a second attempt, and read before the first one
     /// while the deployment is searched in it.
     pub hold_body: usize,
+    /// A stream's head waits for its first event.
+    pub hold_first_event: bool,
     /// Every wait has an end.
     pub timeouts: Timeouts,
     /// The most bytes of a request body; `None`: no limit of Nearway's own.
@@ -58,6 +60,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the request sent until the response head.
     pub head: Duration,
+    /// From a stream's head to its first event, at most.
+    pub first_token: Duration,
     /// Between two pieces of a response body.
     pub idle: Duration,
     /// The whole request, all attempts together.

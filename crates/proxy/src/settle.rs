@@ -278,10 +278,13 @@ impl Drop for Settle {
                 let (first_token, total) = (self.first_token, now.saturating_sub(attempt.sent));
                 self.report(now, Outcome::Answer { first_token, total, tokens: 0 });
             }
-            (RequestOutcome::Truncated, Some(attempt)) => {
+            (RequestOutcome::Truncated | RequestOutcome::FailedStream, Some(attempt)) => {
                 attempt.vitals.failed();
                 let after = now.saturating_sub(attempt.sent);
-                let reason = FaultKind::Truncated.as_str();
+                let reason = match outcome {
+                    RequestOutcome::FailedStream => FaultKind::ServerError.as_str(),
+                    _ => FaultKind::Truncated.as_str(),
+                };
                 self.report(now, Outcome::Failure { reason, after, retry_after: None });
             }
             _ => {}

@@ -44,6 +44,8 @@ labels! {
         UpstreamFault = "upstream_fault",
         /// The answer had begun and the region cut it.
         Truncated = "truncated",
+        /// The answer was 200, and the stream in it ended in an error of the region's.
+        FailedStream = "failed_stream",
         /// The client left before the end.
         ClientGone = "client_gone",
         /// The process was told to stop, and the request had not ended when its time to drain had.

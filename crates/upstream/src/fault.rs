@@ -37,6 +37,8 @@ pub enum FaultKind {
     Malformed,
     /// No response head in time.
     HeadTimeout,
+    /// No first event of a stream in time.
+    FirstTokenTimeout,
     /// A response body paused for longer than the idle timeout.
     IdleTimeout,
     /// The whole exchange took longer than allowed.
@@ -82,7 +84,7 @@ pub enum Sent {
 impl FaultKind {
     /// The kinds that may send a request to a further region; not what the
     /// client caused, nor the end of its time.
-    pub const FAILOVERS: [Self; 13] = [
+    pub const FAILOVERS: [Self; 14] = [
         Self::Dns,
         Self::Connect,
         Self::ConnectTimeout,
@@ -90,6 +92,7 @@ impl FaultKind {
         Self::Reset,
         Self::Malformed,
         Self::HeadTimeout,
+        Self::FirstTokenTimeout,
         Self::IdleTimeout,
         Self::Truncated,
         Self::Unauthorized,
@@ -109,6 +112,7 @@ impl FaultKind {
             Self::Reset => "reset",
             Self::Malformed => "malformed",
             Self::HeadTimeout => "head_timeout",
+            Self::FirstTokenTimeout => "first_token_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::TotalTimeout => "total_timeout",
             Self::Truncated => "truncated",
@@ -127,7 +131,10 @@ impl FaultKind {
         match self {
             Self::ClientBody | Self::Rejected => Side::Client,
             Self::TotalTimeout => Side::Nobody,
-            Self::Throttled | Self::MissingDeployment | Self::ServerError => Side::Deployment,
+            Self::Throttled
+            | Self::MissingDeployment
+            | Self::ServerError
+            | Self::FirstTokenTimeout => Side::Deployment,
             Self::Dns
             | Self::Connect
             | Self::ConnectTimeout
@@ -146,7 +153,11 @@ impl FaultKind {
     pub fn is_timeout(self) -> bool {
         matches!(
             self,
-            Self::ConnectTimeout | Self::HeadTimeout | Self::IdleTimeout | Self::TotalTimeout
+            Self::ConnectTimeout
+                | Self::HeadTimeout
+                | Self::FirstTokenTimeout
+                | Self::IdleTimeout
+                | Self::TotalTimeout
         )
     }
 }

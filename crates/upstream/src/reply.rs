@@ -103,6 +103,33 @@ impl RegionBody {
         }
     }
 
+    /// Reads on until `enough` says so of what has come, or more is held than is good; what was read
+    /// stays in front of the rest. False if the body ended first.
+    ///
+    /// # Errors
+    /// The body broke off.
+    pub async fn read_until(
+        &mut self,
+        mut enough: impl FnMut(&Bytes) -> bool,
+    ) -> Result<bool, CutOff> {
+        let mut bytes = 0;
+        while bytes <= AHEAD_MAX {
+            let frame = poll_fn(|cx| self.source.poll_frame(cx)).await.transpose()?;
+            let Some(Ok(data)) = frame.map(Frame::into_data) else {
+                self.release();
+                return Ok(false);
+            };
+            let is_enough = enough(&data);
+            bytes += data.len();
+            self.ahead.push_back(data);
+            self.release_if_done();
+            if is_enough {
+                return Ok(true);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether the rest of the body is here now, with a good end.
     async fn read_ahead(&mut self) -> bool {
         let mut bytes = 0;
@@ -228,6 +255,8 @@ impl Drop for RegionBody {
     }
 }
 
+/// The most bytes of a stream that are read before they are passed on.
+const AHEAD_MAX: usize = 256 * 1024;
 /// The longest answer that is read ahead, in bytes: an error with its explanation.
 const DETACH_MAX: usize = 64 * 1024;
 /// Between the head of such an answer and its end.

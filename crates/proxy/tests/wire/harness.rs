@@ -170,9 +170,11 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         metric_deployments: Vec::new(),
         attempts: 3,
         hold_body: 8 * 1024 * 1024,
+        hold_first_event: true,
         timeouts: Timeouts {
             connect: PATIENCE,
             head: PATIENCE,
+            first_token: PATIENCE,
             idle: PATIENCE,
             total: PATIENCE,
             client_header: Duration::from_millis(300),

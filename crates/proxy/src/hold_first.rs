@@ -1,0 +1,100 @@
+//! Holds a stream's head back until its first event, so that a region that answers 200 and then an
+//! error, an end or nothing fails over unseen.
+//!
+//! What was read goes to the client before the rest, so nothing is lost or delayed but the head.
+
+use std::time::Duration;
+
+use http::header::CONTENT_ENCODING;
+use nearway_upstream::{Fault, FaultKind, Reply, Sent};
+use nearway_wire::headers::is_event_stream;
+use nearway_wire::stream_error::{FirstEvent, Opening};
+use tokio::time::timeout;
+
+use crate::Timeouts;
+
+/// A stream that did not begin as it should.
+pub(crate) struct BadStart {
+    pub(crate) fault: Fault,
+    /// It is an answer all the same: what the client gets when nobody does better.
+    pub(crate) is_answer: bool,
+}
+
+/// How long a stream may take from its head to its first event.
+///
+/// `slowest` is the region's slowest first token of late. A tiny probe says little about a long
+/// prompt, hence the wide margins.
+pub(crate) fn patience(slowest: Option<Duration>, timeouts: &Timeouts) -> Duration {
+    let most = timeouts.first_token;
+    slowest.map_or(most, |slowest| (slowest * SLOWER_BY).max(FLOOR).min(most))
+}
+
+/// Whether there is an event to wait for.
+pub(crate) fn is_readable_stream(reply: &Reply) -> bool {
+    let headers = reply.response.headers();
+    is_event_stream(headers) && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// Waits for the first event. When time is up and no other region is left (`is_last`), the head goes
+/// to the client as it is.
+///
+/// # Errors
+/// What came in its place.
+pub(crate) async fn hold_first(
+    reply: &mut Reply,
+    patience: Duration,
+    is_last: bool,
+) -> Result<(), BadStart> {
+    let mut first = FirstEvent::new();
+    let mut opening = Opening::Waiting;
+    let reading = reply.response.body_mut().read_until(|data| {
+        opening = first.feed(data);
+        opening != Opening::Waiting
+    });
+    let (kind, detail, is_answer) = match timeout(patience, reading).await {
+        Err(_elapsed) if is_last => return Ok(()),
+        Err(_elapsed) => {
+            let detail = format!("no first event within {patience:?} of its head");
+            (FaultKind::FirstTokenTimeout, detail, false)
+        }
+        Ok(Err(cut)) => (FaultKind::Truncated, cut.to_string(), false),
+        Ok(Ok(false)) => {
+            (FaultKind::Truncated, "its stream ended before its first event".into(), true)
+        }
+        Ok(Ok(true)) if opening == Opening::Failed => {
+            (FaultKind::ServerError, "its stream began with an error".into(), true)
+        }
+        Ok(Ok(true)) => return Ok(()),
+    };
+    let fault = Fault { kind, sent: Sent::Some, reused: false, detail };
+    Err(BadStart { fault, is_answer })
+}
+
+/// A first event may be so much later than the slowest one of the window.
+const SLOWER_BY: u32 = 10;
+/// However fast a region is, a stream has this long for its first event.
+const FLOOR: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_follows_the_region_between_floor_and_ceiling() {
+        let second = Duration::from_secs(1);
+        let timeouts = Timeouts {
+            connect: second,
+            head: second,
+            first_token: 60 * second,
+            idle: second,
+            total: second,
+            client_header: second,
+            client_body: second,
+            client_idle: second,
+        };
+        for (slowest, seconds) in [(None, 60), (Some(0), 15), (Some(3), 30), (Some(9), 60)] {
+            let slowest = slowest.map(Duration::from_secs);
+            assert_eq!(patience(slowest, &timeouts).as_secs(), seconds, "{slowest:?}");
+        }
+    }
+}

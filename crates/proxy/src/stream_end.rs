@@ -1,0 +1,47 @@
+//! How a stream ends: with an error of the region's in it, or, when the region breaks off, with an
+//! event of Nearway's that says so.
+
+use bytes::Bytes;
+use nearway_wire::endpoint::Operation;
+use nearway_wire::stream_error::{Boundary, ends_in_failure, error_event};
+
+use crate::relay::RelayError;
+
+/// What is remembered of a stream while it passes.
+#[derive(Debug)]
+pub(crate) struct StreamEnd {
+    operation: Operation,
+    boundary: Boundary,
+    last: [Bytes; 2],
+}
+
+impl StreamEnd {
+    pub(crate) fn new(operation: Operation) -> Self {
+        Self { operation, boundary: Boundary::default(), last: [Bytes::new(), Bytes::new()] }
+    }
+
+    /// A chunk goes to the client.
+    pub(crate) fn passed(&mut self, data: &Bytes) {
+        self.boundary.passed(data);
+        self.last.rotate_left(1);
+        let [_, last] = &mut self.last;
+        *last = data.clone();
+    }
+
+    /// Whether the stream ended in an error of the region's.
+    pub(crate) fn failed(&self) -> bool {
+        ends_in_failure(&self.last)
+    }
+
+    /// The event that tells the client why there is no more; `None` in the middle of another one,
+    /// which it would be taken for a part of.
+    pub(crate) fn farewell(&self, error: &RelayError) -> Option<Bytes> {
+        let code = match error {
+            RelayError::Truncated(_) => "nearway_stream_broken",
+            RelayError::Idle(_) | RelayError::Total(_) => "nearway_stream_timeout",
+        };
+        let event =
+            || error_event(self.operation, &format!("The stream ended early: {error}."), code);
+        self.boundary.is_between().then(event)
+    }
+}
