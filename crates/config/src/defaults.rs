@@ -89,6 +89,16 @@ pub(crate) const ATTEMPTS: Bounded<u32> = Bounded { default: 3, least: 1, most: 
 pub(crate) const HOLD_BODY: Bounded<Bytes> =
     Bounded { default: Bytes(8 << 20), least: Bytes(0), most: Bytes(1 << 30) };
 
+/// The classic: three tries, 1 s to 10 s apart.
+pub(crate) const BACKOFF_MIN: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(1),
+    least: Duration::from_millis(1),
+    most: Duration::from_secs(60),
+};
+/// See [`BACKOFF_MIN`].
+pub(crate) const BACKOFF_MAX: Bounded<Duration> =
+    Bounded { default: Duration::from_secs(10), ..BACKOFF_MIN };
+
 /// An error in place of the first event is the region's, and the client need not see it.
 pub(crate) const HOLD_FIRST_EVENT: bool = true;
 

@@ -75,6 +75,8 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     let failover = config.failover;
     writeln!(out, "failover:\n  attempts: {}", failover.attempts)?;
     writeln!(out, "  hold_body: {}", Bytes(failover.hold_body).shown())?;
+    writeln!(out, "  backoff_min: {}", failover.backoff_min.shown())?;
+    writeln!(out, "  backoff_max: {}", failover.backoff_max.shown())?;
     writeln!(out, "  hold_first_event: {}", failover.hold_first_event)?;
     let timeouts = config.timeouts;
     writeln!(out, "timeouts:")?;

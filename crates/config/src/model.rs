@@ -183,6 +183,10 @@ pub struct Failover {
     pub attempts: u32,
     /// Bytes of a request body kept for another attempt; a longer body gets one attempt. 0: none.
     pub hold_body: u64,
+    /// The shortest pause before the same regions are asked again.
+    pub backoff_min: Duration,
+    /// The longest.
+    pub backoff_max: Duration,
     /// A stream's head waits for its first event.
     pub hold_first_event: bool,
 }

@@ -182,6 +182,13 @@ pub(crate) struct RawFailover {
     /// How much of a request's body is kept for another attempt; a longer one gets a single attempt.
     #[schemars(transform = defaults::HOLD_BODY.in_schema())]
     pub(crate) hold_body: Option<Text<Bytes>>,
+    /// The shortest pause before the same regions are asked again, when no other is left; each further
+    /// one may be twice as long.
+    #[schemars(transform = defaults::BACKOFF_MIN.in_schema())]
+    pub(crate) backoff_min: Option<Text<Duration>>,
+    /// The longest such pause.
+    #[schemars(transform = defaults::BACKOFF_MAX.in_schema())]
+    pub(crate) backoff_max: Option<Text<Duration>>,
     /// Whether a stream's head waits for its first event, so that another region is asked when that
     /// is an error or does not come.
     #[schemars(extend("default" = defaults::HOLD_FIRST_EVENT))]

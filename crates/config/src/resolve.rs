@@ -137,6 +137,8 @@ fn failover(raw: &RawFailover, source: &Source<'_>) -> Failover {
     Failover {
         attempts: source.quantity(raw.attempts, &defaults::ATTEMPTS),
         hold_body: source.quantity(raw.hold_body, &defaults::HOLD_BODY).0,
+        backoff_min: source.quantity(raw.backoff_min, &defaults::BACKOFF_MIN),
+        backoff_max: source.quantity(raw.backoff_max, &defaults::BACKOFF_MAX),
         hold_first_event: source.switched(raw.hold_first_event, defaults::HOLD_FIRST_EVENT),
     }
 }

@@ -147,6 +147,10 @@ fn proxy(
         metric_deployments: named(config),
         attempts: config.failover.attempts,
         hold_body: usize::try_from(config.failover.hold_body).unwrap_or(usize::MAX),
+        backoff: nearway_route::Backoff {
+            least: config.failover.backoff_min,
+            most: config.failover.backoff_max,
+        },
         hold_first_event: config.failover.hold_first_event,
         timeouts: nearway_proxy::Timeouts {
             connect: timeouts.connect,

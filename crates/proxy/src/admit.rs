@@ -3,9 +3,11 @@
 //! Refuse rather than repair (DESIGN section 5, RFC 9112 11.2): a message that two parsers could
 //! read differently goes nowhere.
 
+use std::time::Duration;
+
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use nearway_wire::headers::{REGION_HEADER, strip_hop_by_hop};
 
 use crate::replay_headers::Headers;
@@ -19,6 +21,8 @@ pub(crate) struct Admitted {
     pub(crate) headers: Headers,
     /// The protocol that the client wants to switch to.
     pub(crate) upgrade: Option<HeaderValue>,
+    /// How long the client waits for the first byte of an answer, where its SDK says so.
+    pub(crate) patience: Option<Duration>,
     /// As declared; `None` if the body comes in chunks.
     pub(crate) length: Option<u64>,
 }
@@ -58,8 +62,19 @@ pub(crate) fn admit(
     }
     strip_hop_by_hop(&mut headers);
     headers.remove(REGION_HEADER);
-    Ok(Admitted { method, headers: Headers::new(headers), upgrade, length })
+    let patience = patience(&headers);
+    Ok(Admitted { method, headers: Headers::new(headers), upgrade, patience, length })
 }
+
+/// What the Python and the Node SDK say of their timeouts, in seconds (API fact sheet 4.4).
+fn patience(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(READ_TIMEOUT).or_else(|| headers.get(TIMEOUT))?;
+    let seconds: f64 = value.to_str().ok()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|patience| !patience.is_zero())
+}
+
+const READ_TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-read-timeout");
+const TIMEOUT: HeaderName = HeaderName::from_static("x-stainless-timeout");
 
 /// Whether one of the protocols is HTTP/2.
 fn is_http2(upgrade: &HeaderValue) -> bool {

@@ -11,6 +11,7 @@ mod choose;
 mod client_body;
 mod client_io;
 mod connection;
+mod first_answer;
 mod handle;
 mod hold_body;
 mod hold_first;

@@ -11,8 +11,10 @@ use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use nearway_upstream::FaultKind;
 use nearway_wire::error_body::openai_error;
+use nearway_wire::headers::ATTEMPTS_HEADER;
 
 use crate::ClientBody;
+use crate::first_answer::SHOULD_RETRY;
 
 /// Why a request got no answer of a region.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,10 @@ pub struct Tried {
     pub region: Arc<str>,
     /// What happened there.
     pub kind: FaultKind,
+    /// When it asked to be asked again.
+    pub hint: Option<Duration>,
+    /// Whether a further attempt may follow.
+    pub goes_on: bool,
 }
 
 fn list(tried: &[Tried]) -> String {
@@ -102,8 +108,16 @@ impl Refusal {
         }
     }
 
-    /// The answer.
-    pub(crate) fn respond(&self) -> Response<ClientBody> {
+    /// Whether the same request would be refused again.
+    fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed(_) | Self::BodyTooLarge(_) | Self::UnknownRegion(_) | Self::NoRegion(_)
+        )
+    }
+
+    /// The answer, behind so many attempts.
+    pub(crate) fn respond(&self, attempts: HeaderValue) -> Response<ClientBody> {
         let kind =
             if self.status().is_client_error() { "invalid_request_error" } else { "server_error" };
         let body = openai_error(&self.to_string(), kind, self.code(), None);
@@ -111,6 +125,10 @@ impl Refusal {
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ATTEMPTS_HEADER, attempts);
+        if self.is_final() {
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
         // what follows such a request on its connection can't be trusted, or is not worth reading
         if self.status().is_client_error() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -131,7 +149,9 @@ mod tests {
         let names = ["eastus", "westus"];
         let tried = kinds.iter().zip(names);
         Refusal::Unreachable(
-            tried.map(|(&kind, name)| Tried { region: name.into(), kind }).collect(),
+            tried
+                .map(|(&kind, name)| Tried { region: name.into(), kind, hint: None, goes_on: true })
+                .collect(),
         )
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_route::{Cooldown, RegionId};
+use nearway_route::{Backoff, Cooldown, RegionId};
 use nearway_upstream::Region;
 
 /// One generation of settings. A request reads it once and keeps it to its end.
@@ -21,6 +21,8 @@ pub struct Settings {
     /// The most bytes of a request body kept for a second attempt, and read before the first one
     /// while the deployment is searched in it.
     pub hold_body: usize,
+    /// Before the same regions are asked again, when no other is left.
+    pub backoff: Backoff,
     /// A stream's head waits for its first event.
     pub hold_first_event: bool,
     /// Every wait has an end.

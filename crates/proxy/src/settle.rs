@@ -37,6 +37,8 @@ pub(crate) struct Settle {
     waited: Duration,
     current: Option<Attempted>,
     attempts: u32,
+    // the answer is that of an earlier attempt
+    answering: Option<usize>,
     status: Option<StatusCode>,
     added: Option<Duration>,
     outcome: Option<RequestOutcome>,
@@ -81,6 +83,7 @@ impl Settle {
             waited: Duration::ZERO,
             current: None,
             attempts: 0,
+            answering: None,
             status: None,
             added: None,
             outcome: None,
@@ -242,9 +245,15 @@ impl Settle {
         }
     }
 
-    /// The name of the region asked last.
+    /// The answer is that of the region at this place, whoever was asked last.
+    pub(crate) fn answering_from(&mut self, place: usize) {
+        self.answering = Some(place);
+    }
+
+    /// The name of the region that answers.
     pub(crate) fn region_header(&self) -> Option<&HeaderValue> {
-        self.prepared.name(self.current.as_ref()?.place)
+        let asked = || self.current.as_ref().map(|last| last.place);
+        self.prepared.name(self.answering.or_else(asked)?)
     }
 
     fn report(&self, now: Duration, outcome: Outcome) {

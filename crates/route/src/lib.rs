@@ -47,6 +47,7 @@
 //! assert_eq!(first, Some("swedencentral"));
 //! ```
 
+mod backoff;
 mod contest;
 mod cooldown;
 mod health;
@@ -68,6 +69,7 @@ mod verdict;
 mod vitals;
 mod window;
 
+pub use backoff::Backoff;
 pub use contest::LeaderChange;
 pub use cooldown::Cooldown;
 pub use health::State;

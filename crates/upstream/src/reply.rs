@@ -130,6 +130,23 @@ impl RegionBody {
         Ok(true)
     }
 
+    /// All of a short body, which stays to be read; `None` if it is longer than `limit` bytes, breaks
+    /// off or does not come to its end soon.
+    pub async fn peek_whole(&mut self, limit: usize) -> Option<Bytes> {
+        let mut bytes = 0;
+        let reading = self.read_until(|data| {
+            bytes += data.len();
+            bytes > limit
+        });
+        let ended = matches!(timeout(DETACH_PATIENCE, reading).await, Ok(Ok(false)));
+        // one piece, nearly always
+        self.ahead.make_contiguous();
+        ended.then(|| match self.ahead.as_slices().0 {
+            [whole] => whole.clone(),
+            pieces => pieces.concat().into(),
+        })
+    }
+
     /// Whether the rest of the body is here now, with a good end.
     async fn read_ahead(&mut self) -> bool {
         let mut bytes = 0;

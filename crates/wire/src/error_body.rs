@@ -45,6 +45,21 @@ pub struct ErrorFacts {
     pub param: Option<String>,
 }
 
+impl ErrorFacts {
+    /// Whether a 400 or 404 says that this region lacks the deployment, the operation or the API
+    /// version, which another one may have (API fact sheet 4.1, 4.3).
+    #[must_use]
+    pub fn is_lacking(&self, status: u16) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        let message = self.message.as_deref().unwrap_or_default();
+        match status {
+            404 => code == "DeploymentNotFound" || message == "Resource not found",
+            400 => code == "OperationNotSupported" || message.starts_with("Model not supported"),
+            _ => false,
+        }
+    }
+}
+
 /// Reads an error body by the tolerant rule of API fact sheet 4.1 (and 12 for other servers): an error
 /// object, an error text, the bare members, or nothing that can be read, which gives no facts.
 #[must_use]

@@ -10,7 +10,8 @@ use http::header::{HeaderName, RETRY_AFTER};
 
 use crate::error_body::ErrorFacts;
 
-const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+/// The hint in milliseconds, which the SDKs read first.
+pub const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
 /// The hint in a response: `retry-after-ms`, else `retry-after` in seconds (fractions allowed) or as an
 /// HTTP date (RFC 9110 section 10.2.3), else the text "retry after N seconds" in the error's message

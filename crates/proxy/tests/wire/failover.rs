@@ -1,7 +1,8 @@
 //! A region that fails before its answer begins is not the client's business while another works.
 
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crate::harness::{Proxy, region};
 use crate::raw::{RawRegion, refused};
@@ -123,7 +124,7 @@ fn a_body_beyond_the_limit_is_sent_once() {
     let answer = proxy.ask(&request(size));
     assert_eq!((answer.status(), answer.header("x-nearway-attempts")), (503, Some("1")));
     let answer = proxy.ask(&request(900));
-    assert_eq!((answer.status(), answer.header("x-nearway-attempts")), (503, Some("2")));
+    assert_eq!((answer.status(), answer.header("x-nearway-attempts")), (503, Some("3")));
 }
 
 #[test]
@@ -186,7 +187,7 @@ fn a_region_that_refuses_while_the_body_is_still_coming_is_no_end() {
         client.send(vec![b'x'; 100_000]);
         wait.recv_timeout(crate::raw::PATIENCE).expect("the first region has refused");
         // longer than a body may take to come home
-        let _ = wait.recv_timeout(std::time::Duration::from_millis(300));
+        let _ = wait.recv_timeout(Duration::from_millis(300));
         client.send(vec![b'x'; 100_000]);
         let answer = client.response();
         assert_eq!((answer.status(), answer.text()), (200, "good"), "{}", answer.head);
@@ -202,4 +203,101 @@ fn a_refused_key_of_the_proxys_own_is_not_shown_as_the_clients() {
     let answer = proxy.ask(CHAT);
     assert_eq!(answer.status(), 502, "{}", answer.text());
     assert!(answer.text().contains("only (unauthorized)"), "{}", answer.text());
+}
+
+#[test]
+fn when_all_are_throttled_the_client_is_told_the_soonest_way_back() {
+    for (first, second, expected) in [
+        ("retry-after-ms: 7000", "retry-after: 3", ("3000", "3", "true")),
+        ("retry-after: 86400", "retry-after: 100000", ("60000", "60", "false")),
+        ("retry-after-ms: 2500", "x-none: 1", ("2500", "3", "true")),
+    ] {
+        let throttled = |hint: &str| {
+            let answer = format!("HTTP/1.1 429 T\r\n{hint}\r\ncontent-length: 4\r\n\r\nslow");
+            RawRegion::start(move |_, connection| connection.send(&answer))
+        };
+        let (one, two) = (throttled(first), throttled(second));
+        let answer = pair(&one.url(), &two.url()).ask(CHAT);
+        let said = ["retry-after-ms", "retry-after", "x-should-retry"].map(|h| answer.all(h));
+        assert_eq!((answer.status(), answer.text()), (429, "slow"));
+        assert_eq!(said, [[expected.0], [expected.1], [expected.2]], "{first} {second}");
+    }
+}
+
+#[test]
+fn what_one_region_lacks_another_one_has() {
+    let lacking = [
+        "404 N|{\"error\":{\"code\":\"DeploymentNotFound\",\"message\":\"no\"}}",
+        "404 N|{\"error\":{\"code\":\"404\",\"message\":\"Resource not found\"}}",
+        "400 B|{\"error\":{\"code\":\"OperationNotSupported\",\"message\":\"no\"}}",
+    ];
+    let earned = [
+        "404 N|{\"error\":{\"message\":\"No such File object: x\"}}",
+        "400 B|{\"error\":{\"code\":\"content_filter\",\"message\":\"no\"}}",
+        "404 N|",
+    ];
+    for (answers, moves_on) in [(lacking, true), (earned, false)] {
+        for answer in answers {
+            let (status, body) = answer.split_once('|').unwrap();
+            let length = body.len();
+            let text = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
+            let first = RawRegion::start(move |_, connection| connection.send(&text));
+            let second = RawRegion::named("second");
+            let answered = pair(&first.url(), &second.url()).ask(CHAT);
+            let expected = if moves_on { "second" } else { body };
+            assert_eq!(answered.text(), expected, "{answer}");
+        }
+    }
+}
+
+#[test]
+fn what_a_region_said_is_not_lost_when_the_next_one_is_unreachable() {
+    let throttled =
+        RawRegion::answering("HTTP/1.1 429 T\r\nretry-after: 3\r\ncontent-length: 4\r\n\r\nslow");
+    let answer = pair(&throttled.url(), &refused()).ask(CHAT);
+    assert_eq!((answer.status(), answer.header("retry-after")), (429, Some("3")));
+    assert_eq!(answer.header("x-nearway-region"), Some("first"));
+    assert_eq!(answer.header("x-nearway-attempts"), Some("3"));
+}
+
+#[test]
+fn the_only_region_is_asked_again_after_a_pause() {
+    static FAULTS: AtomicUsize = AtomicUsize::new(2);
+    let weak = RawRegion::start(|_, connection| {
+        let fails = FAULTS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+        connection.send(match fails {
+            Ok(_) => "HTTP/1.1 503 S\r\ncontent-length: 3\r\n\r\nbad",
+            Err(_) => "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood",
+        });
+    });
+    let proxy = Proxy::start(&[region("only", &weak.url())]);
+    let answer = proxy.ask(CHAT);
+    assert_eq!((answer.text(), answer.header("x-nearway-attempts")), ("good", Some("3")));
+    FAULTS.store(1, Ordering::Relaxed);
+    assert_eq!(proxy.ask(FILES).status(), 503, "it may have created something");
+}
+
+#[test]
+fn the_clients_own_timeout_ends_the_attempts() {
+    let silent = RawRegion::start(|_, _| {});
+    let proxy = Proxy::tuned(&[region("only", &silent.url())], |settings| {
+        // beyond what this test waits for
+        settings.timeouts.head = Duration::from_secs(3600);
+        settings.timeouts.total = Duration::from_secs(3600);
+    });
+    let impatient = CHAT.replace("\r\n\r\n", "\r\nx-stainless-read-timeout: 0.3\r\n\r\n");
+    let answer = proxy.ask(&impatient);
+    assert_eq!(answer.status(), 504, "{}", answer.text());
+    assert_eq!(answer.header("x-nearway-attempts"), Some("1"));
+}
+
+#[test]
+fn a_refusal_that_stays_says_so() {
+    let pinned = CHAT.replace("\r\n\r\n", "\r\nx-nearway-region: nowhere\r\n\r\n");
+    let answer = pair(&refused(), &refused()).ask(&pinned);
+    assert_eq!((answer.status(), answer.header("x-should-retry")), (400, Some("false")));
+    assert_eq!(answer.header("x-nearway-attempts"), Some("0"));
+    let answer = pair(&refused(), &refused()).ask(CHAT);
+    assert_eq!((answer.status(), answer.header("x-should-retry")), (502, None));
+    assert_eq!(answer.header("x-nearway-attempts"), Some("3"));
 }

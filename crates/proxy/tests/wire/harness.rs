@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use nearway_proxy::{Settings, Target, Timeouts, Worker};
 use nearway_route::{
-    Cooldown, DeploymentSet, Live, Moment, RankBy, Ranker, RegionId, RegionSpec, RoutingSettings,
-    Strategy, Switch, Table,
+    Backoff, Cooldown, DeploymentSet, Live, Moment, RankBy, Ranker, RegionId, RegionSpec,
+    RoutingSettings, Strategy, Switch, Table,
 };
 use nearway_telemetry::{Build, Metrics};
 use nearway_upstream::{Clock, Credential, Origin, RegionSettings, TlsTrust};
@@ -170,6 +170,7 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         metric_deployments: Vec::new(),
         attempts: 3,
         hold_body: 8 * 1024 * 1024,
+        backoff: Backoff { least: Duration::from_millis(10), most: Duration::from_millis(40) },
         hold_first_event: true,
         timeouts: Timeouts {
             connect: PATIENCE,

@@ -70,7 +70,7 @@ fn what_the_client_earned_or_nobody_does_better_passes_as_it_is() {
     let proxy = Proxy::start(&[region("one", &first.url()), region("two", &second.url())]);
     let answer = proxy.ask(CHAT);
     assert_eq!((answer.status(), answer.text()), (200, ERROR));
-    assert_eq!(answer.header("x-nearway-attempts"), Some("2"));
+    assert_eq!(answer.header("x-nearway-attempts"), Some("3"));
 }
 
 #[test]

@@ -1,0 +1,318 @@
+//! Tries region after region until one answers, or the plan, a bound or the law ends it.
+//!
+//! `retry` holds the law; this asks it after each attempt. The bounds: attempts, the time that the
+//! client waits, and the worker's budget for retries. Only when no other region is left, and the
+//! failure may pass, the same ones are asked again after a pause.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::{HeaderName, RETRY_AFTER};
+use nearway_route::{Plan, Ranking};
+use nearway_upstream::{Fault, FaultKind, Limits, Reply, Transport};
+use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
+use nearway_wire::retry_hint::{RETRY_AFTER_MS, retry_hint};
+
+use crate::attempt::Original;
+use crate::choose::{Choice, choose};
+use crate::hold_body::refusal;
+use crate::hold_first::{BadStart, hold_first, is_readable_stream, patience};
+use crate::refuse::Tried;
+use crate::retry::{Facts, Step, blamed, next_step};
+use crate::settle::Settle;
+use crate::worker::{Prepared, wall_clock};
+use crate::{Refusal, Target, Timeouts};
+
+/// The answer of the first region that has one for this request; else what the regions said
+/// themselves, else a refusal that names each.
+pub(crate) async fn first_answer<T: Transport>(
+    transport: &T,
+    ranking: &Ranking,
+    original: &mut Original,
+    settle: &mut Settle,
+    elapsed: Duration,
+) -> Result<Box<Reply>, Refusal> {
+    let prepared = settle.prepared().clone();
+    let timeouts = &prepared.settings.timeouts;
+    if elapsed >= timeouts.total {
+        return Err(Refusal::OutOfTime(timeouts.total));
+    }
+    let deadline = original.admitted.patience.map_or(timeouts.total, |own| own.min(timeouts.total));
+    let mut search =
+        Search { transport, original, settle, prepared, deadline, tried: Vec::new(), last: None };
+    search.run(ranking, elapsed).await
+}
+
+/// One request's way from region to region.
+struct Search<'a, T> {
+    transport: &'a T,
+    original: &'a mut Original,
+    settle: &'a mut Settle,
+    prepared: Rc<Prepared>,
+    /// When the attempts must be over, since the request came.
+    deadline: Duration,
+    tried: Vec<Tried>,
+    /// What a region that was asked in vain said itself, and its place.
+    last: Option<(Box<Reply>, usize)>,
+}
+
+/// How a stream's first event is waited for.
+#[derive(Clone, Copy)]
+struct FirstEventWait {
+    patience: Duration,
+    /// There is no other region to ask.
+    is_last: bool,
+}
+
+/// A region that was asked in vain: what was wrong, and what follows.
+struct Failed {
+    reply: Option<Box<Reply>>,
+    kind: FaultKind,
+    hint: Option<Duration>,
+    step: Step,
+}
+
+impl<T: Transport> Search<'_, T> {
+    async fn run(
+        &mut self,
+        ranking: &Ranking,
+        mut elapsed: Duration,
+    ) -> Result<Box<Reply>, Refusal> {
+        let prepared = self.prepared.clone();
+        let settings = &*prepared.settings;
+        let tries = usize::try_from(settings.attempts).unwrap_or(usize::MAX);
+        let mut plan = Plan::new();
+        while self.settle.attempts() < settings.attempts {
+            let now = self.settle.moment(elapsed);
+            let chosen = choose(&mut plan, ranking, now, &self.original.identity, settings);
+            let Some(choice) = chosen else {
+                let Some(pause) = self.pause(elapsed) else { break };
+                tokio::time::sleep(pause).await;
+                self.settle.waited(pause);
+                elapsed = self.settle.elapsed();
+                plan = Plan::new();
+                continue;
+            };
+            let wait = FirstEventWait {
+                patience: patience(choice.slowest, &settings.timeouts),
+                is_last: plan.attempts() >= ranking.order.len().min(tries),
+            };
+            if let Some(reply) = self.attempt(choice, wait, elapsed).await? {
+                return Ok(reply);
+            }
+            if self.tried.last().is_none_or(|tried| !tried.goes_on) {
+                break;
+            }
+            elapsed = self.settle.elapsed();
+        }
+        self.nobody()
+    }
+
+    /// Asks one region; `None`: in vain.
+    async fn attempt(
+        &mut self,
+        choice: Choice,
+        wait: FirstEventWait,
+        elapsed: Duration,
+    ) -> Result<Option<Box<Reply>>, Refusal> {
+        let prepared = self.prepared.clone();
+        let place = choice.place;
+        let Some(target) = prepared.settings.regions.get(place) else { return Ok(None) };
+        if let Some(previous) = self.tried.last() {
+            self.settle.failing_over(previous, target.region.name());
+        }
+        self.settle.attempting(choice, elapsed);
+        let Failed { reply, kind, hint, step } = match self.ask(target, wait).await? {
+            Ok(reply) => return Ok(Some(reply)),
+            Err(failed) => failed,
+        };
+        let region = target.region.name().clone();
+        self.tried.push(Tried { region, kind, hint, goes_on: step != Step::GiveUp });
+        if let Some(reply) = reply {
+            self.last = Some((reply, place));
+        }
+        Ok(None)
+    }
+
+    /// Before the same regions are asked again; `None`: that would be in vain.
+    fn pause(&self, elapsed: Duration) -> Option<Duration> {
+        let last = self.tried.last()?;
+        if !last.goes_on || !may_pass(last.kind) {
+            return None;
+        }
+        let failed = self.settle.attempts().saturating_sub(1);
+        let pause = self.prepared.settings.backoff.jittered(failed, fastrand::u64(..));
+        (elapsed + pause < self.deadline).then_some(pause)
+    }
+
+    /// Asks one region, again on a fresh connection if a used one turns out to be dead.
+    async fn ask(
+        &mut self,
+        target: &Target,
+        wait: FirstEventWait,
+    ) -> Result<Result<Box<Reply>, Failed>, Refusal> {
+        let prepared = self.prepared.clone();
+        let settings = &*prepared.settings;
+        let mut elapsed = self.settle.began();
+        let (operation, method) =
+            (self.original.identity.operation, &self.original.admitted.method);
+        let mut facts = Facts {
+            creates_state: operation.creates_state(method),
+            own_credential: target.region.credential().is_some(),
+            freshened: false,
+        };
+        loop {
+            let outcome = match limits(&settings.timeouts, self.deadline, elapsed) {
+                Some(limits) => self.original.attempt(self.transport, target, limits).await,
+                None => Err(Fault::unsent(FaultKind::TotalTimeout, "no time left")),
+            };
+            let (mut reply, fault) = match outcome {
+                Ok(reply) => {
+                    self.settle.waited(reply.timing.until_head());
+                    match self.judge(reply, wait, facts).await {
+                        Ok(reply) => return Ok(Ok(reply)),
+                        Err(bad) => bad,
+                    }
+                }
+                Err(fault) => {
+                    self.settle.waited(self.settle.elapsed().saturating_sub(elapsed));
+                    (None, fault)
+                }
+            };
+            let mut step = next_step(&fault, facts);
+            if step != Step::GiveUp || reply.is_none() {
+                let repeatable = Box::pin(self.original.can_repeat(reply.as_deref_mut())).await;
+                if !repeatable.map_err(|how| refusal(how, settings))? {
+                    step = Step::GiveUp;
+                }
+            }
+            if step == Step::SameRegion {
+                facts.freshened = true;
+                elapsed = self.settle.elapsed();
+                continue;
+            }
+            let headers = reply.as_ref().map(|reply| reply.response.headers());
+            let hint = headers.and_then(|headers| retry_hint(headers, None, wall_clock()));
+            self.settle.blame(&fault, blamed(&fault, facts), hint);
+            if fault.kind == FaultKind::Unauthorized && facts.own_credential {
+                // it would read as if the client's key were wrong (API fact sheet 4.3)
+                reply = None;
+            }
+            return Ok(Err(Failed { reply, kind: fault.kind, hint, step }));
+        }
+    }
+
+    /// The reply if it is an answer that the client should get, else the fault that it is; the reply
+    /// comes with that if it is an answer all the same.
+    async fn judge(
+        &mut self,
+        reply: Box<Reply>,
+        wait: FirstEventWait,
+        facts: Facts,
+    ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
+        let holds = self.prepared.settings.hold_first_event;
+        match Fault::from_status(reply.response.status()) {
+            None if facts.creates_state || !holds || !is_readable_stream(&reply) => Ok(reply),
+            None => self.first_event(reply, wait).await,
+            Some(fault) if fault.kind == FaultKind::Rejected => {
+                Err(Box::pin(self.rejected(reply, fault)).await)
+            }
+            Some(fault) => Err((Some(reply), fault)),
+        }
+    }
+
+    async fn first_event(
+        &mut self,
+        mut reply: Box<Reply>,
+        wait: FirstEventWait,
+    ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
+        let before = self.settle.elapsed();
+        let held = Box::pin(hold_first(&mut reply, wait.patience, wait.is_last)).await;
+        self.settle.waited(self.settle.elapsed().saturating_sub(before));
+        match held {
+            Ok(()) => Ok(reply),
+            Err(BadStart { fault, is_answer }) => Err((is_answer.then_some(reply), fault)),
+        }
+    }
+
+    /// A 4xx that may say that this region lacks what another one has (API fact sheet 4.1, 4.3).
+    async fn rejected(
+        &mut self,
+        mut reply: Box<Reply>,
+        fault: Fault,
+    ) -> (Option<Box<Reply>>, Fault) {
+        let status = reply.response.status().as_u16();
+        if !matches!(status, 400 | 404) {
+            return (Some(reply), fault);
+        }
+        let before = self.settle.elapsed();
+        let body = reply.response.body_mut().peek_whole(ERROR_BODY_LIMIT).await;
+        self.settle.waited(self.settle.elapsed().saturating_sub(before));
+        let lacks = body.is_some_and(|body| read_error(&body).is_lacking(status));
+        let kind = if lacks { FaultKind::MissingDeployment } else { fault.kind };
+        (Some(reply), Fault { kind, ..fault })
+    }
+
+    /// No region did better: what one of them said is the answer, else Nearway's own.
+    fn nobody(&mut self) -> Result<Box<Reply>, Refusal> {
+        let tried = std::mem::take(&mut self.tried);
+        match self.last.take() {
+            Some((mut reply, place)) => {
+                self.settle.answering_from(place);
+                if reply.response.status() == http::StatusCode::TOO_MANY_REQUESTS {
+                    say_when(&mut reply, tried.iter().filter_map(|tried| tried.hint).min());
+                }
+                Ok(reply)
+            }
+            None if tried.is_empty() => Err(nowhere(self.original)),
+            None => Err(Refusal::Unreachable(tried)),
+        }
+    }
+}
+
+/// Whether the same region may do better in a moment: not with the same certificate, key or list of
+/// deployments; and whoever is throttled is told when to come back rather than kept waiting.
+fn may_pass(kind: FaultKind) -> bool {
+    !matches!(
+        kind,
+        FaultKind::Tls
+            | FaultKind::Unauthorized
+            | FaultKind::MissingDeployment
+            | FaultKind::Throttled
+    )
+}
+
+/// What one attempt may take of the time that is left; `None` when there is none.
+fn limits(timeouts: &Timeouts, deadline: Duration, elapsed: Duration) -> Option<Limits> {
+    let left = deadline.saturating_sub(elapsed);
+    let (connect, head) = (timeouts.connect.min(left), timeouts.head.min(left));
+    (!left.is_zero()).then_some(Limits { connect, head, total: left })
+}
+
+/// Everybody is throttled: the client may come back when the first of them is not any more. SDKs do
+/// not wait for longer than a minute (API fact sheet 4.4).
+fn say_when(reply: &mut Reply, soonest: Option<Duration>) {
+    let Some(soonest) = soonest else { return };
+    let wait = soonest.min(HINT_MAX);
+    let headers = reply.response.headers_mut();
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    headers.insert(RETRY_AFTER_MS, millis.into());
+    headers.insert(RETRY_AFTER, millis.div_ceil(1000).into());
+    let again = HeaderValue::from_static(if soonest > HINT_MAX { "false" } else { "true" });
+    headers.insert(SHOULD_RETRY, again);
+}
+
+fn nowhere(original: &Original) -> Refusal {
+    let identity = &original.identity;
+    match (&identity.pin, &identity.deployment) {
+        (Some(pin), _) => Refusal::UnknownRegion(pin.to_string()),
+        (None, Some(deployment)) => Refusal::NoRegion(deployment.to_string()),
+        (None, None) => Refusal::NoRegion("any".into()),
+    }
+}
+
+/// The longest wait that a client is asked for.
+const HINT_MAX: Duration = Duration::from_secs(60);
+/// Goes before the status in the SDKs' own decision (API fact sheet 4.4).
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
