@@ -14,9 +14,10 @@ use hyper::body::Incoming;
 use nearway_upstream::{
     Failed, Fault, FaultKind, Home, Interim, Limits, Reply, RequestBody, Splice, Transport,
 };
-use nearway_wire::endpoint::rename;
+use nearway_wire::endpoint::{Operation, rename};
 use nearway_wire::headers::{strip_credentials, strip_key_query};
 use nearway_wire::model::{ModelField, renamed};
+use nearway_wire::stateless::leaves_nothing;
 use tokio::time::timeout;
 
 use crate::admit::Admitted;
@@ -104,6 +105,23 @@ impl Original {
         let whole = held.can_repeat();
         self.outgoing = Outgoing::Held(held);
         Ok(whole)
+    }
+
+    /// Whether its kind of request may leave something behind in a region.
+    pub(crate) fn may_create_state(&self) -> bool {
+        self.identity.operation.creates_state(&self.admitted.method)
+    }
+
+    /// Whether this one does. Reads the body, so it is asked of a request that has failed, and while
+    /// the body is here.
+    pub(crate) fn creates_state(&self) -> bool {
+        let leaves_nothing = || match &self.outgoing {
+            Outgoing::Whole(bytes) => leaves_nothing(bytes),
+            Outgoing::Held(held) => leaves_nothing(&held.kept().concat()),
+            Outgoing::Empty | Outgoing::Unread(_) | Outgoing::Away => false,
+        };
+        self.may_create_state()
+            && !(self.identity.operation == Operation::Responses && leaves_nothing())
     }
 
     fn request_to(&mut self, target: &Target) -> Result<Request<RequestBody>, Fault> {

@@ -96,7 +96,8 @@ impl<T: Transport> Search<'_, T> {
             };
             let wait = FirstEventWait {
                 patience: patience(choice.slowest, &settings.timeouts),
-                is_last: plan.attempts() >= ranking.order.len().min(tries),
+                is_last: plan.attempts() >= ranking.order.len().min(tries)
+                    || self.original.may_create_state(),
             };
             if let Some(reply) = self.attempt(choice, wait, elapsed).await? {
                 return Ok(reply);
@@ -155,10 +156,9 @@ impl<T: Transport> Search<'_, T> {
         let prepared = self.prepared.clone();
         let settings = &*prepared.settings;
         let mut elapsed = self.settle.began();
-        let (operation, method) =
-            (self.original.identity.operation, &self.original.admitted.method);
         let mut facts = Facts {
-            creates_state: operation.creates_state(method),
+            // looked at only when it matters
+            creates_state: false,
             own_credential: target.region.credential().is_some(),
             freshened: false,
         };
@@ -170,7 +170,7 @@ impl<T: Transport> Search<'_, T> {
             let (mut reply, fault) = match outcome {
                 Ok(reply) => {
                     self.settle.waited(reply.timing.until_head());
-                    match self.judge(reply, wait, facts).await {
+                    match self.judge(reply, wait).await {
                         Ok(reply) => return Ok(Ok(reply)),
                         Err(bad) => bad,
                     }
@@ -185,6 +185,9 @@ impl<T: Transport> Search<'_, T> {
                 let repeatable = Box::pin(self.original.can_repeat(reply.as_deref_mut())).await;
                 if !repeatable.map_err(|how| refusal(how, settings))? {
                     step = Step::GiveUp;
+                } else if self.original.creates_state() {
+                    facts.creates_state = true;
+                    step = next_step(&fault, facts);
                 }
             }
             if step == Step::SameRegion {
@@ -209,11 +212,10 @@ impl<T: Transport> Search<'_, T> {
         &mut self,
         reply: Box<Reply>,
         wait: FirstEventWait,
-        facts: Facts,
     ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
         let holds = self.prepared.settings.hold_first_event;
         match Fault::from_status(reply.response.status()) {
-            None if facts.creates_state || !holds || !is_readable_stream(&reply) => Ok(reply),
+            None if !holds || !is_readable_stream(&reply) => Ok(reply),
             None => self.first_event(reply, wait).await,
             Some(fault) if fault.kind == FaultKind::Rejected => {
                 Err(Box::pin(self.rejected(reply, fault)).await)

@@ -173,6 +173,12 @@ impl Held {
         !self.spilled && self.failed.is_none()
     }
 
+    /// The bytes that are still here: all so far, as long as it [can be repeated](Self::can_repeat).
+    #[must_use]
+    pub fn kept(&self) -> &[Bytes] {
+        &self.chunks
+    }
+
     /// How the client, not the region, broke it.
     #[must_use]
     pub fn client_failed(&self) -> Option<Failed> {

@@ -13,5 +13,6 @@ pub mod model;
 pub mod probe_body;
 pub mod retry_hint;
 pub mod sse;
+pub mod stateless;
 pub mod stream_error;
 pub mod usage;

@@ -301,3 +301,23 @@ fn a_refusal_that_stays_says_so() {
     assert_eq!((answer.status(), answer.header("x-should-retry")), (502, None));
     assert_eq!(answer.header("x-nearway-attempts"), Some("3"));
 }
+
+#[test]
+fn a_response_that_is_not_stored_goes_again() {
+    let large = "x".repeat(100_000);
+    for (body, status) in [
+        (r#"{"store":false}"#.to_owned(), 200),
+        (format!(r#"{{"input":"{large}","store":false}}"#), 200),
+        (r#"{"store":false,"background":true}"#.to_owned(), 503),
+        (r#"{"input":"store"}"#.to_owned(), 503),
+    ] {
+        let bad = RawRegion::answering("HTTP/1.1 503 S\r\ncontent-length: 3\r\n\r\nbad");
+        let good = RawRegion::named("good");
+        let length = body.len();
+        let request = format!(
+            "POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        let answer = pair(&bad.url(), &good.url()).ask(&request);
+        assert_eq!(answer.status(), status, "{}", answer.text());
+    }
+}
