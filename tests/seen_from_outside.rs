@@ -42,7 +42,6 @@ fn a_request_shows_in_the_metrics_and_no_key_does() {
         "nearway_added_time_seconds_bucket",
         "nearway_upstream_connections_opened_total",
         "nearway_build_info",
-        "nearway_failovers_total{reason=\"connect\"} 0",
         "nearway_requests_refused_total{code=\"nearway_unreachable\"} 0",
     ] {
         assert!(metrics.text().contains(family), "{family}\n{}", metrics.text());

@@ -121,7 +121,7 @@ impl<T: Transport> Search<'_, T> {
         let place = choice.place;
         let Some(target) = prepared.settings.regions.get(place) else { return Ok(None) };
         if let Some(previous) = self.tried.last() {
-            self.settle.failing_over(previous, target.region.name());
+            self.settle.failing_over(previous, place, target.region.name());
         }
         self.settle.attempting(choice, elapsed);
         let Failed { reply, kind, hint, step } = match self.ask(target, wait).await? {

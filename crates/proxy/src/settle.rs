@@ -169,9 +169,11 @@ impl Settle {
     }
 
     /// The request goes on to another region.
-    pub(crate) fn failing_over(&self, failed: &Tried, to: &str) {
+    pub(crate) fn failing_over(&self, failed: &Tried, place: usize, to: &str) {
         let reason = failed.kind.as_str();
-        self.shared.metrics.failed_over(reason);
+        if let Some(attempt) = &self.current {
+            self.prepared.failed_over(attempt.place, place, reason);
+        }
         let sent = self.current.as_ref().map_or(Duration::ZERO, |attempt| attempt.sent);
         failover(&Failover {
             from: &failed.region,

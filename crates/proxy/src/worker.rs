@@ -1,14 +1,14 @@
 //! The state of one worker: what every request on its thread shares, without a lock.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use nearway_route::{Live, Reader, Table};
-use nearway_telemetry::{Metrics, ProxyMetrics, RouteMetrics};
-use nearway_upstream::{Clock, FaultKind, Transport};
+use nearway_telemetry::{FailoverMetrics, Metrics, ProxyMetrics, RouteMetrics};
+use nearway_upstream::{Clock, Transport};
 use tokio::sync::mpsc;
 
 use crate::identify::LastTarget;
@@ -59,6 +59,9 @@ pub(crate) struct Prepared {
     routes: Vec<Vec<RouteMetrics>>,
     nowhere: RouteMetrics,
     names: Vec<HeaderValue>,
+    // by place of the region that failed, then of the next one; few of them are ever made
+    failovers: Vec<Vec<OnceCell<Box<FailoverMetrics>>>>,
+    registry: Metrics,
 }
 
 impl<T: Transport> Context<T> {
@@ -66,7 +69,7 @@ impl<T: Transport> Context<T> {
         let mut settings = worker.settings.reader();
         let prepared = Rc::new(Prepared::new(settings.load().clone(), &worker.metrics));
         let metrics = worker.metrics.proxy();
-        metrics.declare(&Refusal::CODES, &FaultKind::FAILOVERS.map(FaultKind::as_str));
+        metrics.declare(&Refusal::CODES);
         Self {
             transport,
             last_target: LastTarget::default(),
@@ -121,7 +124,11 @@ impl Prepared {
             HeaderValue::from_str(target.region.name())
                 .unwrap_or_else(|_invalid| HeaderValue::from_static(""))
         });
+        let regions = settings.regions.len();
+        let row = || (0..regions).map(|_| OnceCell::new()).collect();
         Self {
+            failovers: (0..regions).map(|_| row()).collect(),
+            registry: metrics.clone(),
             routes: routes.collect(),
             nowhere: metrics.route(nearway_telemetry::NO_REGION, nearway_telemetry::OTHER),
             names: names.collect(),
@@ -138,6 +145,16 @@ impl Prepared {
     /// The metrics of a region's place and a deployment's place; without a region those of none.
     pub(crate) fn route(&self, region: Option<usize>, deployment: usize) -> &RouteMetrics {
         region.and_then(|region| self.routes.get(region)?.get(deployment)).unwrap_or(&self.nowhere)
+    }
+
+    /// Counts a request that goes on from one region's place to another's.
+    pub(crate) fn failed_over(&self, from: usize, to: usize, reason: &'static str) {
+        let name = |place: usize| Some(self.settings.regions.get(place)?.region.name());
+        if let Some(cell) = self.failovers.get(from).and_then(|row| row.get(to))
+            && let (Some(from), Some(to)) = (name(from), name(to))
+        {
+            cell.get_or_init(|| Box::new(self.registry.failovers(from, to))).count(reason);
+        }
     }
 
     /// The region's name as a header value.

@@ -4,6 +4,7 @@
 //! second time with the same names gives another one to the same series, so workers share counts.
 //! Using one costs atomic additions only: no lookup by name and no allocation.
 
+mod failover;
 mod in_flight;
 mod pool;
 mod probe;
@@ -11,6 +12,7 @@ mod proxy;
 mod rank;
 mod route;
 
+pub use failover::FailoverMetrics;
 pub use in_flight::InFlight;
 pub use pool::PoolMetrics;
 pub use probe::ProbeMetrics;
@@ -28,7 +30,13 @@ impl Metrics {
         RouteMetrics::new(self, region, deployment)
     }
 
-    /// The client side: connections, refusals, failovers, Nearway's own time.
+    /// Failovers from one configured region to another one.
+    #[must_use]
+    pub fn failovers(&self, from: &str, to: &str) -> FailoverMetrics {
+        FailoverMetrics::new(self, from, to)
+    }
+
+    /// The client side: connections, refusals, Nearway's own time.
     #[must_use]
     pub fn proxy(&self) -> ProxyMetrics {
         ProxyMetrics::new(self)

@@ -13,7 +13,9 @@ pub mod names;
 mod reasons;
 mod registry;
 
-pub use handles::{InFlight, PoolMetrics, ProbeMetrics, ProxyMetrics, RankMetrics, RouteMetrics};
+pub use handles::{
+    FailoverMetrics, InFlight, PoolMetrics, ProbeMetrics, ProxyMetrics, RankMetrics, RouteMetrics,
+};
 pub use labels::{NO_REGION, OTHER, ReloadResult, RequestOutcome, RouteState, TokenKind};
 pub use logs::{
     Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload, RequestLine, failover,

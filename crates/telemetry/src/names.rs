@@ -105,7 +105,7 @@ pub const REQUESTS_MALFORMED: Family = counter(
     "nearway_requests_malformed_total",
     "Client connections closed because what they sent was not HTTP as Nearway accepts it",
 );
-/// Label `reason`.
+/// Labels `from`, `to`, `reason`.
 pub const FAILOVERS: Family = counter(
     "nearway_failovers_total",
     "Times that a request was sent to a further region, by what happened in the one before",

@@ -21,11 +21,11 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     route.ended(RequestOutcome::Ok, TIME);
     route.first_token(TIME);
     let proxy = metrics.proxy();
-    proxy.declare(&["nearway_no_region"], &["timeout", "reset"]);
+    proxy.declare(&["nearway_no_region"]);
     proxy.added_time(Duration::from_micros(30));
     proxy.refused("nearway_no_region");
     proxy.malformed();
-    proxy.failed_over("timeout");
+    metrics.failovers("eastus", "westus").count("timeout");
     proxy.report_dropped();
     proxy.accept_paused();
     let pool = metrics.pool("eastus");
@@ -124,7 +124,7 @@ fn the_names_and_labels_are_these() {
         "nearway_config_generation",
         "nearway_config_last_reload_applied",
         "nearway_config_reloads_total result",
-        "nearway_failovers_total reason",
+        "nearway_failovers_total from,to,reason",
         "nearway_leader_changes_total deployment",
         "nearway_probe_duration_seconds_count region,deployment",
         "nearway_probe_duration_seconds_sum region,deployment",

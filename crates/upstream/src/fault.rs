@@ -82,25 +82,6 @@ pub enum Sent {
 }
 
 impl FaultKind {
-    /// The kinds that may send a request to a further region; not what the
-    /// client caused, nor the end of its time.
-    pub const FAILOVERS: [Self; 14] = [
-        Self::Dns,
-        Self::Connect,
-        Self::ConnectTimeout,
-        Self::Tls,
-        Self::Reset,
-        Self::Malformed,
-        Self::HeadTimeout,
-        Self::FirstTokenTimeout,
-        Self::IdleTimeout,
-        Self::Truncated,
-        Self::Unauthorized,
-        Self::MissingDeployment,
-        Self::Throttled,
-        Self::ServerError,
-    ];
-
     /// Label of metrics and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {

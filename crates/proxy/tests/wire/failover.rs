@@ -51,7 +51,9 @@ fn a_429_rests_the_region_so_that_the_next_request_avoids_it() {
     let good = RawRegion::named("good");
     let proxy = pair(&bad.url(), &good.url());
     both_answer_as(&proxy, "good");
-    assert!(proxy.metrics.render().contains("nearway_failovers_total{reason=\"throttled\"} 1\n"));
+    let counted = "nearway_failovers_total{from=\"first\",to=\"second\",reason=\"throttled\"} 1\n";
+    let metrics = proxy.metrics.render();
+    assert!(metrics.contains(counted), "{metrics}");
     assert!(bad.seen().len() <= 1, "asked {} times", bad.seen().len());
 }
 

@@ -9,13 +9,12 @@ use crate::names;
 use crate::reasons::CountersByReason;
 use crate::registry::Metrics;
 
-/// Client connections, refusals, failovers and Nearway's own time.
+/// Client connections, refusals and Nearway's own time.
 #[derive(Debug)]
 pub struct ProxyMetrics {
     added_time: Histogram,
     refused: CountersByReason,
     malformed: Counter,
-    failovers: CountersByReason,
     reports_dropped: Counter,
     accepted: Counter,
     accept_pauses: Counter,
@@ -28,7 +27,6 @@ impl ProxyMetrics {
             added_time: metrics.histogram(&names::ADDED_TIME, &[]),
             refused: CountersByReason::new(metrics, names::REQUESTS_REFUSED, "code", &[]),
             malformed: metrics.counter(&names::REQUESTS_MALFORMED, &[]),
-            failovers: CountersByReason::new(metrics, names::FAILOVERS, "reason", &[]),
             reports_dropped: metrics.counter(&names::REPORTS_DROPPED, &[]),
             accepted: metrics.counter(&names::CLIENT_CONNECTIONS_ACCEPTED, &[]),
             accept_pauses: metrics.counter(&names::CLIENT_ACCEPT_PAUSES, &[]),
@@ -36,14 +34,11 @@ impl ProxyMetrics {
         }
     }
 
-    /// Makes the series of these codes and reasons exist at zero, so that a first event is seen as
-    /// a rise. Optional; call it at start with the values of the closed enums.
-    pub fn declare(&self, codes: &[&'static str], reasons: &[&'static str]) {
+    /// Makes the series of these codes exist at zero, so that a first one is seen as a rise.
+    /// Optional; call it at start with the values of the closed enum.
+    pub fn declare(&self, codes: &[&'static str]) {
         for code in codes {
             self.refused.of(code).increment(0);
-        }
-        for reason in reasons {
-            self.failovers.of(reason).increment(0);
         }
     }
 
@@ -60,11 +55,6 @@ impl ProxyMetrics {
     /// A connection was closed because what came over it was not acceptable HTTP.
     pub fn malformed(&self) {
         self.malformed.increment(1);
-    }
-
-    /// A request goes to a further region; `reason` is what happened in the one before.
-    pub fn failed_over(&self, reason: &'static str) {
-        self.failovers.of(reason).increment(1);
     }
 
     /// A live measurement was dropped because the ranking's queue was full.
