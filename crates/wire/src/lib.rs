@@ -11,6 +11,7 @@ pub mod first_token;
 pub mod headers;
 pub mod model;
 pub mod probe_body;
+pub mod quota;
 pub mod retry_hint;
 pub mod sse;
 pub mod stateless;

@@ -1,0 +1,132 @@
+//! How much of its quota a region says is left, so that it is spared before it has to refuse.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::HeaderName;
+
+/// For how long the quota of requests or of tokens will be nearly used up; `None` while there is enough,
+/// or when nothing can be told.
+///
+/// Azure counts in seconds until a reset, `OpenAI` in durations (API fact sheet 3). A limit of 0 or less
+/// is what some routes say that know none; then what is left says nothing either.
+#[must_use]
+pub fn nearly_spent(headers: &HeaderMap) -> Option<Duration> {
+    let left = |quota: &Quota| quota.nearly_spent(headers);
+    QUOTAS.iter().filter_map(left).max()
+}
+
+struct Quota {
+    remaining: HeaderName,
+    limit: HeaderName,
+    reset: HeaderName,
+}
+
+const QUOTAS: [Quota; 2] = [
+    Quota {
+        remaining: HeaderName::from_static("x-ratelimit-remaining-requests"),
+        limit: HeaderName::from_static("x-ratelimit-limit-requests"),
+        reset: HeaderName::from_static("x-ratelimit-reset-requests"),
+    },
+    Quota {
+        remaining: HeaderName::from_static("x-ratelimit-remaining-tokens"),
+        limit: HeaderName::from_static("x-ratelimit-limit-tokens"),
+        reset: HeaderName::from_static("x-ratelimit-reset-tokens"),
+    },
+];
+
+impl Quota {
+    fn nearly_spent(&self, headers: &HeaderMap) -> Option<Duration> {
+        let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+        let number = |name| text(name)?.parse::<i64>().ok();
+        let remaining = number(&self.remaining).filter(|remaining| *remaining >= 0)?;
+        let limit = number(&self.limit).filter(|limit| *limit > 0)?;
+        if remaining > limit / NEARLY {
+            return None;
+        }
+        let reset = text(&self.reset).and_then(span).filter(|reset| !reset.is_zero());
+        Some(reset.unwrap_or(USUAL_RESET))
+    }
+}
+
+/// `10`, `17ms` or `6m0s`.
+fn span(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|sign: char| !(sign.is_ascii_digit() || sign == '.'))?;
+        let (number, behind) = rest.split_at_checked(digits)?;
+        let end = behind.find(|sign: char| sign.is_ascii_digit()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at_checked(end)?;
+        let seconds = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        let number: f64 = number.parse().ok()?;
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        rest = behind;
+    }
+    Some(total)
+}
+
+/// Below one part in so many of the limit: the next requests of other clients will use it up.
+const NEARLY: i64 = 50;
+/// Where the region does not say when: Azure's window seems to be ten seconds (API fact sheet 3).
+const USUAL_RESET: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn millis(headers: &[(&'static str, &str)]) -> Option<u128> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, HeaderValue::from_str(value).unwrap());
+        }
+        nearly_spent(&map).map(|spent| spent.as_millis())
+    }
+
+    #[test]
+    fn little_left_is_told_until_the_reset() {
+        let (left, limit, reset) = (
+            "x-ratelimit-remaining-requests",
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-reset-requests",
+        );
+        let tokens = ("x-ratelimit-remaining-tokens", "x-ratelimit-limit-tokens");
+        assert_eq!(millis(&[]), None);
+        assert_eq!(millis(&[(left, "10"), (limit, "450")]), None);
+        assert_eq!(millis(&[(left, "9"), (limit, "450")]), Some(10_000));
+        assert_eq!(millis(&[(left, "0"), (limit, "450"), (reset, "3")]), Some(3_000));
+        assert_eq!(millis(&[(left, "0"), (limit, "20"), (reset, "6m0s")]), Some(360_000));
+        assert_eq!(millis(&[(left, "0"), (limit, "20"), (reset, "17ms")]), Some(17));
+        assert_eq!(millis(&[(left, "0"), (limit, "20"), (reset, "soon")]), Some(10_000));
+        assert_eq!(
+            millis(&[(left, "400"), (limit, "450"), (tokens.0, "1"), (tokens.1, "100")]),
+            Some(10_000)
+        );
+        for unknown in ["0", "-1", "", "x"] {
+            assert_eq!(millis(&[(left, "0"), (limit, unknown)]), None, "{unknown}");
+        }
+        for unknown in ["-1", "", "x"] {
+            assert_eq!(millis(&[(left, unknown), (limit, "450")]), None, "{unknown}");
+        }
+        assert_eq!(millis(&[(left, "0")]), None, "without a limit");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_span_or_none(text in "[0-9.msh -]{0,12}") {
+            let _ = span(&text);
+        }
+    }
+}
