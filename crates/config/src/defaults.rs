@@ -99,6 +99,14 @@ pub(crate) const BACKOFF_MIN: Bounded<Duration> = Bounded {
 pub(crate) const BACKOFF_MAX: Bounded<Duration> =
     Bounded { default: Duration::from_secs(10), ..BACKOFF_MIN };
 
+/// Enough for a region that dies, too little to double the load of regions that are all in trouble
+/// (API fact sheet section 4.4).
+pub(crate) const RETRY_PERCENT: Bounded<f64> = Bounded { default: 20.0, least: 0.0, most: 100.0 };
+/// A second generation is paid for, too.
+pub(crate) const HEDGE: bool = false;
+/// By the definition of a 95th percentile no more are late on a good day.
+pub(crate) const HEDGE_PERCENT: Bounded<f64> = Bounded { default: 5.0, least: 0.0, most: 100.0 };
+
 /// An error in place of the first event is the region's, and the client need not see it.
 pub(crate) const HOLD_FIRST_EVENT: bool = true;
 

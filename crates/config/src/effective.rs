@@ -77,6 +77,9 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "  hold_body: {}", Bytes(failover.hold_body).shown())?;
     writeln!(out, "  backoff_min: {}", failover.backoff_min.shown())?;
     writeln!(out, "  backoff_max: {}", failover.backoff_max.shown())?;
+    writeln!(out, "  retry_percent: {}", failover.retry_percent.shown())?;
+    writeln!(out, "  hedge: {}", failover.hedge)?;
+    writeln!(out, "  hedge_percent: {}", failover.hedge_percent.shown())?;
     writeln!(out, "  hold_first_event: {}", failover.hold_first_event)?;
     let timeouts = config.timeouts;
     writeln!(out, "timeouts:")?;

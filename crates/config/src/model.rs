@@ -177,7 +177,7 @@ pub struct Switch {
 }
 
 /// What happens when the chosen region fails before a response byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Failover {
     /// Regions tried for one request, the first included: 1 to 10.
     pub attempts: u32,
@@ -187,6 +187,12 @@ pub struct Failover {
     pub backoff_min: Duration,
     /// The longest.
     pub backoff_max: Duration,
+    /// Retries for each hundred requests.
+    pub retry_percent: f64,
+    /// A stream whose first content is late is asked for in the next region too.
+    pub hedge: bool,
+    /// At most so many of a hundred requests.
+    pub hedge_percent: f64,
     /// A stream's head waits for its first event.
     pub hold_first_event: bool,
 }

@@ -189,6 +189,15 @@ pub(crate) struct RawFailover {
     /// The longest such pause.
     #[schemars(transform = defaults::BACKOFF_MAX.in_schema())]
     pub(crate) backoff_max: Option<Text<Duration>>,
+    /// Retries for each hundred requests of late; ten a second and worker are always allowed.
+    #[schemars(transform = defaults::RETRY_PERCENT.in_schema())]
+    pub(crate) retry_percent: Option<Text<f64>>,
+    /// Whether a stream whose first content is late is asked for in the next region too.
+    #[schemars(extend("default" = defaults::HEDGE))]
+    pub(crate) hedge: Option<Text<Switched>>,
+    /// The same for at most so many of a hundred requests; one a second and worker is always allowed.
+    #[schemars(transform = defaults::HEDGE_PERCENT.in_schema())]
+    pub(crate) hedge_percent: Option<Text<f64>>,
     /// Whether a stream's head waits for its first event, so that another region is asked when that
     /// is an error or does not come.
     #[schemars(extend("default" = defaults::HOLD_FIRST_EVENT))]

@@ -139,6 +139,9 @@ fn failover(raw: &RawFailover, source: &Source<'_>) -> Failover {
         hold_body: source.quantity(raw.hold_body, &defaults::HOLD_BODY).0,
         backoff_min: source.quantity(raw.backoff_min, &defaults::BACKOFF_MIN),
         backoff_max: source.quantity(raw.backoff_max, &defaults::BACKOFF_MAX),
+        retry_percent: source.quantity(raw.retry_percent, &defaults::RETRY_PERCENT),
+        hedge: source.switched(raw.hedge, defaults::HEDGE),
+        hedge_percent: source.quantity(raw.hedge_percent, &defaults::HEDGE_PERCENT),
         hold_first_event: source.switched(raw.hold_first_event, defaults::HOLD_FIRST_EVENT),
     }
 }

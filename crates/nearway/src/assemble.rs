@@ -151,6 +151,8 @@ fn proxy(
             least: config.failover.backoff_min,
             most: config.failover.backoff_max,
         },
+        retry_share: config.failover.retry_percent / 100.0,
+        hedge_share: config.failover.hedge.then_some(config.failover.hedge_percent / 100.0),
         hold_first_event: config.failover.hold_first_event,
         timeouts: nearway_proxy::Timeouts {
             connect: timeouts.connect,

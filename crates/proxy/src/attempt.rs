@@ -14,10 +14,10 @@ use hyper::body::Incoming;
 use nearway_upstream::{
     Failed, Fault, FaultKind, Home, Interim, Limits, Reply, RequestBody, Splice, Transport,
 };
+use nearway_wire::asked::{leaves_nothing, streams};
 use nearway_wire::endpoint::{Operation, rename};
 use nearway_wire::headers::{strip_credentials, strip_key_query};
 use nearway_wire::model::{ModelField, renamed};
-use nearway_wire::stateless::leaves_nothing;
 use tokio::time::timeout;
 
 use crate::admit::Admitted;
@@ -124,7 +124,21 @@ impl Original {
             && !(self.identity.operation == Operation::Responses && leaves_nothing())
     }
 
-    fn request_to(&mut self, target: &Target) -> Result<Request<RequestBody>, Fault> {
+    /// Whether its first content may come from two regions at once: a stream whose body is here.
+    pub(crate) fn can_be_hedged(&self) -> bool {
+        self.identity.operation.streams_tokens() && matches!(self.outgoing, Outgoing::Whole(_))
+    }
+
+    /// Whether it asks for a stream. Reads the body, so it is asked of a request that is late.
+    pub(crate) fn wants_stream(&self) -> bool {
+        matches!(&self.outgoing, Outgoing::Whole(bytes) if streams(bytes))
+    }
+
+    /// The request as this region is to see it.
+    ///
+    /// # Errors
+    /// It can't be written for this region.
+    pub(crate) fn request_to(&mut self, target: &Target) -> Result<Request<RequestBody>, Fault> {
         let name = self.new_name(target);
         let path = self.target_for(target, name.as_deref())?;
         let splice = match (&name, &self.model) {

@@ -13,11 +13,13 @@ use nearway_route::{Plan, Ranking};
 use nearway_upstream::{Fault, FaultKind, Limits, Reply, Transport};
 use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
 use nearway_wire::retry_hint::{RETRY_AFTER_MS, retry_hint};
+use tokio::time::{sleep, timeout};
 
 use crate::attempt::Original;
 use crate::choose::{Choice, choose};
 use crate::hold_body::refusal;
 use crate::hold_first::{BadStart, hold_first, is_readable_stream, patience};
+use crate::race::race;
 use crate::refuse::Tried;
 use crate::retry::{Facts, Step, blamed, next_step};
 use crate::settle::Settle;
@@ -39,9 +41,11 @@ pub(crate) async fn first_answer<T: Transport>(
         return Err(Refusal::OutOfTime(timeouts.total));
     }
     let deadline = original.admitted.patience.map_or(timeouts.total, |own| own.min(timeouts.total));
+    let plan = Plan::new();
+    let (tried, last) = (Vec::new(), None);
     let mut search =
-        Search { transport, original, settle, prepared, deadline, tried: Vec::new(), last: None };
-    search.run(ranking, elapsed).await
+        Search { transport, original, settle, prepared, ranking, plan, deadline, tried, last };
+    search.run(elapsed).await
 }
 
 /// One request's way from region to region.
@@ -50,6 +54,8 @@ struct Search<'a, T> {
     original: &'a mut Original,
     settle: &'a mut Settle,
     prepared: Rc<Prepared>,
+    ranking: &'a Ranking,
+    plan: Plan,
     /// When the attempts must be over, since the request came.
     deadline: Duration,
     tried: Vec<Tried>,
@@ -60,6 +66,8 @@ struct Search<'a, T> {
 /// How a stream's first event is waited for.
 #[derive(Clone, Copy)]
 struct FirstEventWait {
+    /// From here on a second region is asked beside this one.
+    hedge_after: Option<Duration>,
     patience: Duration,
     /// There is no other region to ask.
     is_last: bool,
@@ -74,40 +82,42 @@ struct Failed {
 }
 
 impl<T: Transport> Search<'_, T> {
-    async fn run(
-        &mut self,
-        ranking: &Ranking,
-        mut elapsed: Duration,
-    ) -> Result<Box<Reply>, Refusal> {
+    async fn run(&mut self, mut elapsed: Duration) -> Result<Box<Reply>, Refusal> {
         let prepared = self.prepared.clone();
         let settings = &*prepared.settings;
         let tries = usize::try_from(settings.attempts).unwrap_or(usize::MAX);
-        let mut plan = Plan::new();
         while self.settle.attempts() < settings.attempts {
-            let now = self.settle.moment(elapsed);
-            let chosen = choose(&mut plan, ranking, now, &self.original.identity, settings);
-            let Some(choice) = chosen else {
+            let Some(choice) = self.choose(elapsed) else {
                 let Some(pause) = self.pause(elapsed) else { break };
-                tokio::time::sleep(pause).await;
+                sleep(pause).await;
                 self.settle.waited(pause);
                 elapsed = self.settle.elapsed();
-                plan = Plan::new();
+                self.plan = Plan::new();
                 continue;
             };
+            let regions = self.ranking.order.len();
             let wait = FirstEventWait {
+                hedge_after: choice.slowest.filter(|_| settings.hedge_share.is_some()),
                 patience: patience(choice.slowest, &settings.timeouts),
-                is_last: plan.attempts() >= ranking.order.len().min(tries)
+                is_last: self.plan.attempts() >= regions.min(tries)
                     || self.original.may_create_state(),
             };
             if let Some(reply) = self.attempt(choice, wait, elapsed).await? {
                 return Ok(reply);
             }
-            if self.tried.last().is_none_or(|tried| !tried.goes_on) {
+            elapsed = self.settle.elapsed();
+            let goes_on = self.tried.last().is_some_and(|tried| tried.goes_on);
+            if !goes_on || !self.settle.may_retry(elapsed) {
                 break;
             }
-            elapsed = self.settle.elapsed();
         }
         self.nobody()
+    }
+
+    fn choose(&mut self, elapsed: Duration) -> Option<Choice> {
+        let now = self.settle.moment(elapsed);
+        let settings = &self.prepared.settings;
+        choose(&mut self.plan, self.ranking, now, &self.original.identity, settings)
     }
 
     /// Asks one region; `None`: in vain.
@@ -128,7 +138,10 @@ impl<T: Transport> Search<'_, T> {
             Ok(reply) => return Ok(Some(reply)),
             Err(failed) => failed,
         };
-        let region = target.region.name().clone();
+        // a second region may have been asked meanwhile
+        let place = self.settle.place().unwrap_or(place);
+        let asked = prepared.settings.regions.get(place).unwrap_or(target);
+        let region = asked.region.name().clone();
         self.tried.push(Tried { region, kind, hint, goes_on: step != Step::GiveUp });
         if let Some(reply) = reply {
             self.last = Some((reply, place));
@@ -164,7 +177,7 @@ impl<T: Transport> Search<'_, T> {
         };
         loop {
             let outcome = match limits(&settings.timeouts, self.deadline, elapsed) {
-                Some(limits) => self.original.attempt(self.transport, target, limits).await,
+                Some(limits) => self.send(target, limits, wait).await,
                 None => Err(Fault::unsent(FaultKind::TotalTimeout, "no time left")),
             };
             let (mut reply, fault) = match outcome {
@@ -204,6 +217,61 @@ impl<T: Transport> Search<'_, T> {
             }
             return Ok(Err(Failed { reply, kind: fault.kind, hint, step }));
         }
+    }
+
+    /// Sends the request to its region, and to the next one too if the first content is late.
+    async fn send(
+        &mut self,
+        target: &Target,
+        limits: Limits,
+        wait: FirstEventWait,
+    ) -> Result<Box<Reply>, Fault> {
+        match wait.hedge_after {
+            Some(after) if self.original.can_be_hedged() => {
+                Box::pin(self.send_hedged(target, limits, after)).await
+            }
+            _ => self.original.attempt(self.transport, target, limits).await,
+        }
+    }
+
+    async fn send_hedged(
+        &mut self,
+        target: &Target,
+        limits: Limits,
+        after: Duration,
+    ) -> Result<Box<Reply>, Fault> {
+        let (prepared, transport) = (self.prepared.clone(), self.transport);
+        let request = self.original.request_to(target)?;
+        let interim = self.original.interim.clone();
+        let first = transport.send(&target.region, request, limits, interim.as_ref());
+        let mut first = Box::pin(first);
+        let after = after.max(HEDGE_AFTER_MIN);
+        if let Ok(outcome) = timeout(after, &mut first).await {
+            return outcome;
+        }
+        let Some((place, limits)) = self.second() else { return first.await };
+        let Some(target) = prepared.settings.regions.get(place) else { return first.await };
+        let request = self.original.request_to(target)?;
+        let second = transport.send(&target.region, request, limits, interim.as_ref());
+        let is_good = |outcome: &Result<Box<Reply>, Fault>| {
+            let status = outcome.as_ref().map(|reply| reply.response.status());
+            status.is_ok_and(|status| Fault::from_status(status).is_none())
+        };
+        let (winner, outcome) = race(first, second, is_good).await;
+        self.settle.hedged(winner, after);
+        outcome
+    }
+
+    /// Chooses the region that is asked beside the one that is late.
+    fn second(&mut self) -> Option<(usize, Limits)> {
+        if !self.original.wants_stream() || self.original.creates_state() {
+            return None;
+        }
+        let elapsed = self.settle.elapsed();
+        let limits = limits(&self.prepared.settings.timeouts, self.deadline, elapsed)?;
+        let choice = self.choose(elapsed)?;
+        let place = choice.place;
+        self.settle.hedging(choice, elapsed).then_some((place, limits))
     }
 
     /// The reply if it is an answer that the client should get, else the fault that it is; the reply
@@ -314,6 +382,8 @@ fn nowhere(original: &Original) -> Refusal {
     }
 }
 
+/// However fast a region is, no second one is asked before this: the network has its jitter.
+const HEDGE_AFTER_MIN: Duration = Duration::from_millis(50);
 /// The longest wait that a client is asked for.
 const HINT_MAX: Duration = Duration::from_secs(60);
 /// Goes before the status in the SDKs' own decision (API fact sheet 4.4).

@@ -7,6 +7,7 @@
 mod admit;
 mod attempt;
 mod between;
+mod budgets;
 mod choose;
 mod client_body;
 mod client_io;
@@ -18,6 +19,7 @@ mod hold_first;
 mod identify;
 mod leave;
 mod listen;
+mod race;
 mod refuse;
 mod relay;
 mod replay_headers;

@@ -23,6 +23,11 @@ pub struct Settings {
     pub hold_body: usize,
     /// Before the same regions are asked again, when no other is left.
     pub backoff: Backoff,
+    /// Retries for each request of late, 0 to 1; a few more are always allowed.
+    pub retry_share: f64,
+    /// Streams whose first content is late are asked for in a second region too, at most this share
+    /// of the requests of late, 0 to 1. `None`: never.
+    pub hedge_share: Option<f64>,
     /// A stream's head waits for its first event.
     pub hold_first_event: bool,
     /// Every wait has an end.

@@ -10,7 +10,8 @@ use std::time::Duration;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use nearway_route::{InFlight, Moment, Outcome, Sample, Source, Vitals};
 use nearway_telemetry::{
-    Failover, RequestLine, RequestOutcome, failover, request_line, request_lines_enabled,
+    Failover, HedgeEvent, RequestLine, RequestOutcome, failover, request_line,
+    request_lines_enabled,
 };
 use nearway_upstream::{Fault, FaultKind, Side};
 
@@ -18,6 +19,7 @@ use crate::Report;
 use crate::choose::Choice;
 use crate::client_io::Busy;
 use crate::identify::Identity;
+use crate::race::Winner;
 use crate::refuse::Tried;
 use crate::worker::{Prepared, Shared};
 
@@ -36,6 +38,8 @@ pub(crate) struct Settle {
     // time in which others were at work: the client sending its body, a region thinking
     waited: Duration,
     current: Option<Attempted>,
+    // beside it, if it is late
+    hedge: Option<Attempted>,
     attempts: u32,
     // the answer is that of an earlier attempt
     answering: Option<usize>,
@@ -67,6 +71,7 @@ impl Settle {
         uri: &Uri,
     ) -> Box<Self> {
         let received = shared.clock.now();
+        shared.budgets.deposit(Moment::from(received));
         let deployment_place = prepared.deployment_place(None);
         let logged = prepared.settings.log_requests && request_lines_enabled();
         let line = logged.then(|| (method.clone(), uri.clone()));
@@ -82,6 +87,7 @@ impl Settle {
             received,
             waited: Duration::ZERO,
             current: None,
+            hedge: None,
             attempts: 0,
             answering: None,
             status: None,
@@ -121,15 +127,57 @@ impl Settle {
 
     /// A region is about to be asked, when so much has elapsed.
     pub(crate) fn attempting(&mut self, choice: Choice, elapsed: Duration) {
+        self.current = Some(self.attempted(choice, elapsed));
+    }
+
+    fn attempted(&mut self, choice: Choice, elapsed: Duration) -> Attempted {
         self.attempts += 1;
-        self.current = Some(Attempted {
+        Attempted {
             place: choice.place,
             sent: self.received + elapsed,
             _in_flight: choice.vitals.enter(),
             _counted: self.prepared.route(Some(choice.place), self.deployment_place).enter(),
             vitals: choice.vitals,
             region_vitals: choice.region_vitals,
-        });
+        }
+    }
+
+    /// Whether a further region may be asked, when so much has elapsed.
+    pub(crate) fn may_retry(&self, elapsed: Duration) -> bool {
+        let allowed = self.shared.budgets.allows_retry(self.moment(elapsed));
+        if !allowed {
+            self.shared.metrics.retry_refused();
+        }
+        allowed
+    }
+
+    /// A second region is about to be asked beside the one that is late; false if that is beyond
+    /// the budget.
+    pub(crate) fn hedging(&mut self, choice: Choice, elapsed: Duration) -> bool {
+        let allowed = self.shared.budgets.allows_hedge(self.moment(elapsed));
+        if allowed {
+            self.hedge = Some(self.attempted(choice, elapsed));
+            self.shared.metrics.hedged(HedgeEvent::Started);
+        }
+        allowed
+    }
+
+    /// One of the two has answered; the second one was asked when the first had taken `after`.
+    pub(crate) fn hedged(&mut self, winner: Winner, after: Duration) {
+        let hedge = self.hedge.take();
+        match winner {
+            Winner::First => self.shared.metrics.hedged(HedgeEvent::Wasted),
+            Winner::Second => {
+                self.shared.metrics.hedged(HedgeEvent::Won);
+                self.waited(after);
+                self.current = hedge;
+            }
+        }
+    }
+
+    /// The region that is asked, or was last.
+    pub(crate) fn place(&self) -> Option<usize> {
+        self.current.as_ref().map(|attempt| attempt.place)
     }
 
     /// How much had elapsed when the attempt under way began.

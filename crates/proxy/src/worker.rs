@@ -11,6 +11,7 @@ use nearway_telemetry::{FailoverMetrics, Metrics, ProxyMetrics, RouteMetrics};
 use nearway_upstream::{Clock, Transport};
 use tokio::sync::mpsc;
 
+use crate::budgets::Budgets;
 use crate::identify::LastTarget;
 use crate::report::Reports;
 use crate::{Refusal, Report, Settings};
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) metrics: ProxyMetrics,
     pub(crate) reports: Reports,
+    pub(crate) budgets: Budgets,
     /// The time to finish is over: what is not settled yet is cut.
     pub(crate) drained: Cell<bool>,
 }
@@ -77,6 +79,7 @@ impl<T: Transport> Context<T> {
                 clock: worker.clock,
                 metrics,
                 reports: Reports::new(worker.reports.clone()),
+                budgets: Budgets::new(&prepared.settings),
                 drained: Cell::new(false),
             }),
             registry: worker.metrics.clone(),
@@ -93,6 +96,7 @@ impl<T: Transport> Context<T> {
         let mut prepared = self.prepared.borrow_mut();
         if !Arc::ptr_eq(settings, &prepared.settings) {
             *prepared = Rc::new(Prepared::new(settings.clone(), &self.registry));
+            self.shared.budgets.reconfigure(settings);
         }
         prepared.clone()
     }

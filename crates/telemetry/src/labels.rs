@@ -83,6 +83,18 @@ labels! {
 }
 
 labels! {
+    /// What became of a second attempt beside one that was late.
+    HedgeEvent {
+        /// It was sent.
+        Started = "started",
+        /// It answered first.
+        Won = "won",
+        /// The first one did.
+        Wasted = "wasted",
+    }
+}
+
+labels! {
     /// What a probe's tokens were.
     TokenKind {
         /// Tokens of the question.

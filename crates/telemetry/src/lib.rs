@@ -16,7 +16,9 @@ mod registry;
 pub use handles::{
     FailoverMetrics, InFlight, PoolMetrics, ProbeMetrics, ProxyMetrics, RankMetrics, RouteMetrics,
 };
-pub use labels::{NO_REGION, OTHER, ReloadResult, RequestOutcome, RouteState, TokenKind};
+pub use labels::{
+    HedgeEvent, NO_REGION, OTHER, ReloadResult, RequestOutcome, RouteState, TokenKind,
+};
 pub use logs::{
     Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload, RequestLine, failover,
     install_logs, leader_change, log_subscriber, reload_applied, reload_rejected, request_line,

@@ -111,6 +111,16 @@ pub const FAILOVERS: Family = counter(
     "Times that a request was sent to a further region, by what happened in the one before",
 );
 /// No labels.
+pub const RETRIES_REFUSED: Family = counter(
+    "nearway_retries_refused_total",
+    "Requests that could have gone to a further region, beyond the budget for retries",
+);
+/// Label `event`.
+pub const HEDGES: Family = counter(
+    "nearway_hedges_total",
+    "Second attempts beside one whose first content was late, by what became of them",
+);
+/// No labels.
 pub const REPORTS_DROPPED: Family = counter(
     "nearway_reports_dropped_total",
     "Live measurements that the ranking did not get because its queue was full",
@@ -208,6 +218,8 @@ pub const ALL: &[Family] = &[
     REQUESTS_REFUSED,
     REQUESTS_MALFORMED,
     FAILOVERS,
+    RETRIES_REFUSED,
+    HEDGES,
     REPORTS_DROPPED,
     CLIENT_CONNECTIONS_ACCEPTED,
     CLIENT_ACCEPT_PAUSES,

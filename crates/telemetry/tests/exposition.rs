@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nearway_telemetry::names::{self, Kind};
 use nearway_telemetry::{
-    Build, InFlight, Metrics, ReloadResult, RequestOutcome, RouteState, TokenKind,
+    Build, HedgeEvent, InFlight, Metrics, ReloadResult, RequestOutcome, RouteState, TokenKind,
 };
 
 const TIME: Duration = Duration::from_millis(120);
@@ -27,6 +27,8 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.malformed();
     metrics.failovers("eastus", "westus").count("timeout");
     proxy.report_dropped();
+    proxy.retry_refused();
+    proxy.hedged(HedgeEvent::Started);
     proxy.accept_paused();
     let pool = metrics.pool("eastus");
     pool.opened();
@@ -125,6 +127,7 @@ fn the_names_and_labels_are_these() {
         "nearway_config_last_reload_applied",
         "nearway_config_reloads_total result",
         "nearway_failovers_total from,to,reason",
+        "nearway_hedges_total event",
         "nearway_leader_changes_total deployment",
         "nearway_probe_duration_seconds_count region,deployment",
         "nearway_probe_duration_seconds_sum region,deployment",
@@ -139,6 +142,7 @@ fn the_names_and_labels_are_these() {
         "nearway_requests_malformed_total",
         "nearway_requests_refused_total code",
         "nearway_requests_total region,deployment,outcome",
+        "nearway_retries_refused_total",
         "nearway_route_leader region,deployment",
         "nearway_route_rank region,deployment",
         "nearway_route_score_seconds region,deployment",

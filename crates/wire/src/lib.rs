@@ -5,6 +5,7 @@
 //! or a region sent. Pure: no sockets, no runtime, no clock, no environment. The facts come from the
 //! API fact sheet, cited by section.
 
+pub mod asked;
 pub mod endpoint;
 pub mod error_body;
 pub mod first_token;
@@ -14,6 +15,5 @@ pub mod probe_body;
 pub mod quota;
 pub mod retry_hint;
 pub mod sse;
-pub mod stateless;
 pub mod stream_error;
 pub mod usage;

@@ -17,6 +17,8 @@ mod forward;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hedge;
+#[cfg(test)]
 mod hold_first;
 #[cfg(test)]
 mod http2;

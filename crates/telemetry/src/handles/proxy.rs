@@ -5,6 +5,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::InFlight;
+use crate::labels::HedgeEvent;
 use crate::names;
 use crate::reasons::CountersByReason;
 use crate::registry::Metrics;
@@ -15,6 +16,8 @@ pub struct ProxyMetrics {
     added_time: Histogram,
     refused: CountersByReason,
     malformed: Counter,
+    retries_refused: Counter,
+    hedges: [Counter; HedgeEvent::ALL.len()],
     reports_dropped: Counter,
     accepted: Counter,
     accept_pauses: Counter,
@@ -27,6 +30,9 @@ impl ProxyMetrics {
             added_time: metrics.histogram(&names::ADDED_TIME, &[]),
             refused: CountersByReason::new(metrics, names::REQUESTS_REFUSED, "code", &[]),
             malformed: metrics.counter(&names::REQUESTS_MALFORMED, &[]),
+            retries_refused: metrics.counter(&names::RETRIES_REFUSED, &[]),
+            hedges: HedgeEvent::ALL
+                .map(|event| metrics.counter(&names::HEDGES, &[("event", event.as_str())])),
             reports_dropped: metrics.counter(&names::REPORTS_DROPPED, &[]),
             accepted: metrics.counter(&names::CLIENT_CONNECTIONS_ACCEPTED, &[]),
             accept_pauses: metrics.counter(&names::CLIENT_ACCEPT_PAUSES, &[]),
@@ -55,6 +61,18 @@ impl ProxyMetrics {
     /// A connection was closed because what came over it was not acceptable HTTP.
     pub fn malformed(&self) {
         self.malformed.increment(1);
+    }
+
+    /// A request could have gone to a further region, but for the budget.
+    pub fn retry_refused(&self) {
+        self.retries_refused.increment(1);
+    }
+
+    /// A second attempt was made beside one that was late, or is over.
+    pub fn hedged(&self, event: HedgeEvent) {
+        if let Some(counter) = self.hedges.get(event as usize) {
+            counter.increment(1);
+        }
     }
 
     /// A live measurement was dropped because the ranking's queue was full.

@@ -1,10 +1,11 @@
-//! Whether a Responses request leaves nothing behind in its region, so that it may go again.
+//! What a request's JSON asks for, apart from its model.
 //!
-//! Asked only when an attempt has failed: nothing is read twice for a request that goes well.
+//! Looked at only when an attempt has failed or is late: nothing is read twice for a request that goes
+//! well.
 
 use serde::Deserialize;
 
-/// `store` is false and `background` is not true (API fact sheet 4.3, 6). `store` defaults to true, and
+/// Whether a Responses request leaves nothing behind in its region, so that it may go again: `store` is false and `background` is not true (API fact sheet 4.3, 6). `store` defaults to true, and
 /// what can't be read is taken to leave something behind.
 #[must_use]
 pub fn leaves_nothing(body: &[u8]) -> bool {
@@ -12,16 +13,32 @@ pub fn leaves_nothing(body: &[u8]) -> bool {
     asked.store == Some(false) && asked.background != Some(true)
 }
 
+/// `stream` is true.
+#[must_use]
+pub fn streams(body: &[u8]) -> bool {
+    let asked: Asked = serde_json::from_slice(body).unwrap_or_default();
+    asked.stream == Some(true)
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Asked {
     store: Option<bool>,
     background: Option<bool>,
+    stream: Option<bool>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_is_asked_for_at_the_top() {
+        assert!(streams(br#"{"model":"m","stream":true}"#));
+        for body in [r#"{"stream":false}"#, r#"{"x":{"stream":true}}"#, "{}", "x", ""] {
+            assert!(!streams(body.as_bytes()), "{body}");
+        }
+    }
 
     #[test]
     fn only_what_says_so_leaves_nothing() {
