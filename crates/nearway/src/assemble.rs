@@ -171,9 +171,30 @@ fn proxy(
             default: config.cooldown.default,
             cap: config.cooldown.cap,
         },
+        breaker: breaker(config),
+        unauthorized_for: config.cooldown.cap,
+        lacking_for: LACKING_FOR,
+        last_resort: true,
         log_requests: config.log.requests,
     }
 }
+
+/// No keys of their own yet; the two bounds of a cool-down are those of a breaker's pause too.
+fn breaker(config: &Config) -> nearway_route::BreakerSettings {
+    nearway_route::BreakerSettings {
+        // a region that breaks off a third of its answers is not worth its retries
+        ratio: 0.25,
+        minimum: 10,
+        // one failure is an accident, and the next attempt goes elsewhere anyway
+        in_a_row: 2,
+        window: Duration::from_secs(10),
+        pause: nearway_route::Backoff { least: config.cooldown.default, most: config.cooldown.cap },
+        ramp: Duration::from_secs(10),
+    }
+}
+
+/// A new deployment can be reached about five minutes after it was made (API fact sheet 4.1).
+const LACKING_FOR: Duration = Duration::from_secs(300);
 
 fn target(Assembled { id, config, region }: &Assembled) -> nearway_proxy::Target {
     let deployments = (!config.deployments.is_empty()).then(|| {

@@ -41,7 +41,7 @@ pub(crate) async fn first_answer<T: Transport>(
         return Err(Refusal::OutOfTime(timeouts.total));
     }
     let deadline = original.admitted.patience.map_or(timeouts.total, |own| own.min(timeouts.total));
-    let plan = Plan::new();
+    let plan = Plan::new(original.identity.lack(), prepared.settings.last_resort);
     let (tried, last) = (Vec::new(), None);
     let mut search =
         Search { transport, original, settle, prepared, ranking, plan, deadline, tried, last };
@@ -92,7 +92,7 @@ impl<T: Transport> Search<'_, T> {
                 sleep(pause).await;
                 self.settle.waited(pause);
                 elapsed = self.settle.elapsed();
-                self.plan = Plan::new();
+                self.plan = Plan::new(self.original.identity.lack(), settings.last_resort);
                 continue;
             };
             let regions = self.ranking.order.len();
@@ -183,6 +183,7 @@ impl<T: Transport> Search<'_, T> {
             let (mut reply, fault) = match outcome {
                 Ok(reply) => {
                     self.settle.waited(reply.timing.until_head());
+                    self.settle.quota(reply.response.headers());
                     match self.judge(reply, wait).await {
                         Ok(reply) => return Ok(Ok(reply)),
                         Err(bad) => bad,

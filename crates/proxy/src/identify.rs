@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
+use nearway_route::{Lack, MAX_OPERATIONS};
 use nearway_wire::endpoint::{self, Operation};
 use nearway_wire::headers::REGION_HEADER;
 
@@ -33,7 +34,15 @@ impl Identity {
     pub(crate) fn wants_body(&self) -> bool {
         self.deployment.is_none() && self.operation.model_in_body()
     }
+
+    /// What a region would lack that does not have this operation.
+    pub(crate) fn lack(&self) -> Lack {
+        Lack::operation(self.operation as u8)
+    }
 }
+
+// each operation has a number of its own
+const _: () = assert!((Operation::Other as u8) < MAX_OPERATIONS);
 
 /// The last target that was read on a worker, and what it says. One, and no longer than
 /// [`REMEMBERED_MAX`].

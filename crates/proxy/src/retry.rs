@@ -3,6 +3,7 @@
 //! The law is API fact sheet 4.3. Nothing is retried once a byte of the answer went to the client;
 //! this is asked before that.
 
+use nearway_route::Failure;
 use nearway_upstream::{Fault, FaultKind, Sent, Side};
 
 /// The step after an attempt that failed.
@@ -68,6 +69,41 @@ pub(crate) fn blamed(fault: &Fault, facts: Facts) -> Side {
     }
 }
 
+/// What a fault teaches about where it came from, besides any hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lesson {
+    /// Nothing.
+    None,
+    /// The quota is used up.
+    Throttled,
+    /// Nearway's credential is refused, if it was Nearway's.
+    Unauthorized,
+    /// The deployment or the operation is not there.
+    Lacking,
+    /// It does not work.
+    Failing(Failure),
+}
+
+/// What to learn from a fault that is somebody's.
+pub(crate) fn lesson(kind: FaultKind) -> Lesson {
+    match kind {
+        FaultKind::ClientBody | FaultKind::Rejected | FaultKind::TotalTimeout => Lesson::None,
+        FaultKind::Throttled => Lesson::Throttled,
+        FaultKind::Unauthorized => Lesson::Unauthorized,
+        FaultKind::MissingDeployment => Lesson::Lacking,
+        FaultKind::Dns | FaultKind::Connect | FaultKind::ConnectTimeout | FaultKind::Tls => {
+            Lesson::Failing(Failure::Unreachable)
+        }
+        FaultKind::Reset
+        | FaultKind::Malformed
+        | FaultKind::HeadTimeout
+        | FaultKind::FirstTokenTimeout
+        | FaultKind::IdleTimeout
+        | FaultKind::Truncated
+        | FaultKind::ServerError => Lesson::Failing(Failure::Fault),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +154,13 @@ mod tests {
         let refused = fault(FaultKind::Unauthorized, Sent::Some, false);
         assert_eq!(blamed(&refused, PLAIN), Side::Region);
         assert_eq!(blamed(&refused, Facts { own_credential: false, ..PLAIN }), Side::Client);
+    }
+
+    #[test]
+    fn what_nobody_did_teaches_nothing() {
+        for kind in [FaultKind::ClientBody, FaultKind::Rejected, FaultKind::TotalTimeout] {
+            assert_eq!(lesson(kind), Lesson::None, "{kind}");
+            assert!(matches!(kind.side(), Side::Client | Side::Nobody), "{kind}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_route::{Backoff, Cooldown, RegionId};
+use nearway_route::{Backoff, BreakerSettings, Cooldown, RegionId};
 use nearway_upstream::Region;
 
 /// One generation of settings. A request reads it once and keeps it to its end.
@@ -38,8 +38,16 @@ pub struct Settings {
     pub header_max: usize,
     /// The most client connections of one worker; more wait in the listener's backlog.
     pub connections_max: usize,
-    /// How long a (region, deployment) rests after it failed or refused.
+    /// How long a (region, deployment) rests after it refused.
     pub cooldown: Cooldown,
+    /// When failures keep requests away from a region, or from one deployment of it.
+    pub breaker: BreakerSettings,
+    /// How long a region that refuses Nearway's credential is left out, unless a probe is answered.
+    pub unauthorized_for: Duration,
+    /// How long a region counts as lacking a deployment or an operation.
+    pub lacking_for: Duration,
+    /// Rather ask a region that is out than none.
+    pub last_resort: bool,
     /// One log line a request.
     pub log_requests: bool,
 }

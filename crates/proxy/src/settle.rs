@@ -7,21 +7,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{InFlight, Moment, Outcome, Sample, Source, Vitals};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use nearway_route::{Failure, InFlight, Lack, Moment, Outcome, Sample, Source, Vitals};
 use nearway_telemetry::{
     Failover, HedgeEvent, RequestLine, RequestOutcome, failover, request_line,
     request_lines_enabled,
 };
 use nearway_upstream::{Fault, FaultKind, Side};
+use nearway_wire::quota::nearly_spent;
 
-use crate::Report;
 use crate::choose::Choice;
 use crate::client_io::Busy;
 use crate::identify::Identity;
 use crate::race::Winner;
 use crate::refuse::Tried;
+use crate::retry::{Lesson, lesson};
 use crate::worker::{Prepared, Shared};
+use crate::{Report, Settings};
 
 /// The account of one request.
 #[derive(Debug)]
@@ -32,12 +34,15 @@ pub(crate) struct Settle {
     // only if requests are logged: it keeps the buffer alive that the head was read into
     line: Option<(Method, Uri)>,
     operation: &'static str,
+    lack: Lack,
     deployment: Option<Rc<str>>,
     deployment_place: usize,
     received: Duration,
     // time in which others were at work: the client sending its body, a region thinking
     waited: Duration,
     current: Option<Attempted>,
+    // regions that say that they lack what this request needs
+    lacking: Vec<Arc<Vitals>>,
     // beside it, if it is late
     hedge: Option<Attempted>,
     attempts: u32,
@@ -82,11 +87,13 @@ impl Settle {
             busy,
             line,
             operation: "other",
+            lack: Lack::DEPLOYMENT,
             deployment: None,
             deployment_place,
             received,
             waited: Duration::ZERO,
             current: None,
+            lacking: Vec::new(),
             hedge: None,
             attempts: 0,
             answering: None,
@@ -115,6 +122,7 @@ impl Settle {
 
     pub(crate) fn identified(&mut self, identity: &Identity) {
         self.operation = identity.operation.as_str();
+        self.lack = identity.lack();
         self.deployment.clone_from(&identity.deployment);
         self.deployment_place = self.prepared.deployment_place(identity.deployment.as_deref());
     }
@@ -191,29 +199,44 @@ impl Settle {
         self.waited += took;
     }
 
-    /// Marks whom the fault belongs to: a cool-down that acts on the next request of every worker,
-    /// and a report to the ranking. What the client earned marks nobody.
-    pub(crate) fn blame(&self, fault: &Fault, side: Side, retry_after: Option<Duration>) {
+    /// Marks whom the fault belongs to: what acts on the next request of every worker, and a report
+    /// to the ranking. What the client earned marks nobody.
+    pub(crate) fn blame(&mut self, fault: &Fault, side: Side, retry_after: Option<Duration>) {
         let Some(attempt) = &self.current else { return };
-        let cooldown = &self.prepared.settings.cooldown;
+        let settings = &self.prepared.settings;
         let now = self.shared.clock.now();
         let vitals = match side {
             Side::Client | Side::Nobody => return,
             Side::Region => &attempt.region_vitals,
-            Side::Deployment => &attempt.vitals,
+            Side::Deployment => {
+                // a region that answers badly can be reached all the same
+                attempt.answered_by(&attempt.region_vitals, now, settings);
+                &attempt.vitals
+            }
         };
-        let in_a_row = vitals.failed();
-        let rest = if fault.kind == FaultKind::Throttled || retry_after.is_some() {
-            Some(cooldown.throttled(retry_after))
-        } else {
-            cooldown.failing(in_a_row)
-        };
-        if let Some(rest) = rest {
-            vitals.cool_until(Moment::from(now + rest));
+        let until = |rest| Moment::from(now + rest);
+        let lesson = lesson(fault.kind);
+        if lesson == Lesson::Throttled || retry_after.is_some() {
+            vitals.cool_until(until(settings.cooldown.throttled(retry_after)));
+        }
+        match lesson {
+            Lesson::None | Lesson::Throttled => {}
+            Lesson::Unauthorized => vitals.unauthorized_until(until(settings.unauthorized_for)),
+            // another region may say the same: then the request was wrong
+            Lesson::Lacking => self.lacking.push(attempt.vitals.clone()),
+            Lesson::Failing(failure) => attempt.failed_in(vitals, failure, now, settings),
         }
         let after = now.saturating_sub(attempt.sent);
         let reason = fault.kind.as_str();
         self.report(now, Outcome::Failure { reason, after, retry_after });
+    }
+
+    /// What the region says of its quota: when little is left, others come first.
+    pub(crate) fn quota(&self, headers: &HeaderMap) {
+        if let (Some(attempt), Some(spent)) = (&self.current, nearly_spent(headers)) {
+            let spent = spent.min(self.prepared.settings.cooldown.cap);
+            attempt.vitals.nearly_spent_until(Moment::from(self.shared.clock.now() + spent));
+        }
     }
 
     /// The request goes on to another region.
@@ -237,6 +260,10 @@ impl Settle {
     pub(crate) fn answered(&mut self, status: StatusCode) -> Duration {
         self.status = Some(status);
         let elapsed = self.elapsed();
+        if status.is_success() {
+            let until = self.moment(elapsed + self.prepared.settings.lacking_for);
+            self.lacking.iter().for_each(|vitals| vitals.lack_until(self.lack, until));
+        }
         let added = elapsed.saturating_sub(self.waited);
         self.added = Some(added);
         self.shared.metrics.added_time(added);
@@ -319,6 +346,18 @@ impl Settle {
     }
 }
 
+impl Attempted {
+    fn answered_by(&self, vitals: &Vitals, now: Duration, settings: &Settings) {
+        let (sent, now) = (Moment::from(self.sent), Moment::from(now));
+        vitals.breaker().answered(sent, now, &settings.breaker);
+    }
+
+    fn failed_in(&self, vitals: &Vitals, failure: Failure, now: Duration, settings: &Settings) {
+        let (sent, now) = (Moment::from(self.sent), Moment::from(now));
+        vitals.breaker().failed(failure, sent, now, &settings.breaker);
+    }
+}
+
 impl Drop for Settle {
     fn drop(&mut self) {
         self.busy.end();
@@ -332,13 +371,15 @@ impl Drop for Settle {
         self.prepared.route(place, self.deployment_place).ended(outcome, total);
         match (outcome, &self.current) {
             (RequestOutcome::Ok, Some(attempt)) => {
-                attempt.vitals.answered();
-                attempt.region_vitals.answered();
+                let settings = &self.prepared.settings;
+                attempt.answered_by(&attempt.vitals, now, settings);
+                attempt.answered_by(&attempt.region_vitals, now, settings);
                 let (first_token, total) = (self.first_token, now.saturating_sub(attempt.sent));
                 self.report(now, Outcome::Answer { first_token, total, tokens: 0 });
             }
             (RequestOutcome::Truncated | RequestOutcome::FailedStream, Some(attempt)) => {
-                attempt.vitals.failed();
+                let settings = &self.prepared.settings;
+                attempt.failed_in(&attempt.vitals, Failure::Fault, now, settings);
                 let after = now.saturating_sub(attempt.sent);
                 let reason = match outcome {
                     RequestOutcome::FailedStream => FaultKind::ServerError.as_str(),

@@ -3,14 +3,15 @@
 //! Samples go into a [`Ranker`] (the prober owns it, the only writer); it gives out an immutable
 //! [`Table`] that is published whole through [`Live`]; a request asks the table for its
 //! [`Ranking`] and walks it with a [`Plan`]. What must act on the very next request (cool-downs,
-//! requests in flight) lives in the [`Vitals`] that every table shares.
+//! the circuit [`Breaker`], requests in flight) lives in the [`Vitals`] that every table shares, and
+//! amounts to one [`Condition`] per region.
 //!
 //! A measurement reads: `sample -> window -> health, score -> rank -> hysteresis -> table -> live`.
 //!
 //! ```
 //! use std::time::Duration;
 //! use nearway_route::{
-//!     DeploymentSet, Moment, Outcome, Plan, RankBy, Ranker, RegionId, RegionSpec,
+//!     DeploymentSet, Lack, Moment, Outcome, Plan, RankBy, Ranker, RegionId, RegionSpec,
 //!     RoutingSettings, Sample, Source, Strategy, Switch,
 //! };
 //!
@@ -43,21 +44,27 @@
 //! let table = ranker.rank(now).table;
 //!
 //! let ranking = table.ranking(Some("gpt-4o"));
-//! let first = Plan::new().next(ranking, now, |_| true).map(|entry| &*entry.name);
+//! let mut plan = Plan::new(Lack::DEPLOYMENT, true);
+//! let first = plan.next(ranking, now, |_| true).map(|entry| &*entry.name);
 //! assert_eq!(first, Some("swedencentral"));
 //! ```
 
 mod backoff;
+mod breaker;
+mod condition;
 mod contest;
 mod cooldown;
+mod deadline;
 mod health;
 mod hysteresis;
+mod lack;
 mod live;
 mod member;
 mod moment;
 mod plan;
 mod rank;
 mod ranker;
+mod recent;
 mod region;
 mod retry_budget;
 mod sample;
@@ -71,9 +78,12 @@ mod vitals;
 mod window;
 
 pub use backoff::Backoff;
+pub use breaker::{Breaker, BreakerSettings, BreakerState, Failure};
+pub use condition::Condition;
 pub use contest::LeaderChange;
 pub use cooldown::Cooldown;
 pub use health::State;
+pub use lack::{Lack, MAX_OPERATIONS};
 pub use live::{Live, Reader};
 pub use moment::Moment;
 pub use plan::{MAX_TRIED, Plan};

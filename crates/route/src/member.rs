@@ -33,8 +33,10 @@ impl Member {
         former: Option<Self>,
         probed: impl Iterator<Item = Arc<str>>,
     ) -> Self {
-        let (mut kept, other, vitals) = former
-            .map_or_else(Default::default, |former| (former.tracks, former.other, former.vitals));
+        let (mut kept, other, vitals) = match former {
+            Some(former) => (former.tracks, former.other, former.vitals),
+            None => (BTreeMap::new(), Track::of_many(), Arc::default()),
+        };
         let tracks = probed
             .filter(|deployment| spec.deployments.serves(deployment))
             .map(|deployment| {
@@ -50,7 +52,13 @@ impl Member {
     }
 
     /// Remembers a sample. A probe of a deployment that is no longer probed comes too late.
+    ///
+    /// A probe that is answered ends what a client's request taught about the credential and the
+    /// deployment; of the breaker, a client's own request is the better trial.
     pub(crate) fn observe(&mut self, deployment: Option<&str>, sample: Sample) {
+        if sample.source == Source::Probe && !sample.outcome.is_failure() {
+            self.vitals.authorized();
+        }
         match deployment.and_then(|deployment| self.tracks.get_mut(deployment)) {
             Some(track) => track.observe(sample),
             None if deployment.is_none() || sample.source == Source::Live => {

@@ -5,7 +5,8 @@
 //! gets, and whether it may be repeated at all, the proxy decides.
 
 use crate::{
-    health::State,
+    condition::Condition,
+    lack::Lack,
     moment::Moment,
     region::RegionId,
     table::{Entry, Ranking},
@@ -14,44 +15,88 @@ use crate::{
 /// Regions one request tries at most; the plan ends there.
 pub const MAX_TRIED: usize = 32;
 
-/// What one request has tried so far.
+/// What one request wants and has tried so far.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    operation: Lack,
+    last_resort: bool,
     tried: [RegionId; MAX_TRIED],
     count: usize,
 }
 
 impl Plan {
-    /// Nothing tried yet.
-    pub const fn new() -> Self {
-        Self { tried: [RegionId(0); MAX_TRIED], count: 0 }
+    /// Nothing tried yet. `operation` is what the request needs; with `last_resort` it rather goes
+    /// to a region that is out than nowhere.
+    pub const fn new(operation: Lack, last_resort: bool) -> Self {
+        Self { operation, last_resort, tried: [RegionId(0); MAX_TRIED], count: 0 }
     }
 
-    /// The region to try next, among those that are `allowed`; `None` when all were tried.
+    /// The region to try next, among those that are `allowed`; `None` when there is none left that
+    /// may be tried. The request must be sent there: a trial may have been claimed for it.
     ///
-    /// First those that can be expected to answer, in the ranking's order. Then the rest, least
-    /// bad first: cooled ones by the end of their cool-down, then those that are down.
-    /// No region comes twice, even if the ranking changes between two calls.
+    /// 1. In the ranking's order, those that can be expected to answer: the good ones, and of those
+    ///    whose traffic returns each when its turn is. A request's first attempt is also the trial
+    ///    of a half-open breaker; a later one has seen a fault already and does not look for more.
+    /// 2. Else the least bad by [`Condition`]: nearly spent, then recovering.
+    /// 3. As a last resort those that are out, by condition, and within one by what is left of its
+    ///    deadlines: cooled, down, open, unauthorized, lacking.
+    ///
+    /// Those that are equal come in the ranking's order. No region comes twice, even if the ranking
+    /// changes between two calls.
     pub fn next<'t>(
         &mut self,
         ranking: &'t Ranking,
         now: Moment,
         allowed: impl Fn(&Entry) -> bool,
     ) -> Option<&'t Entry> {
-        let open = |entry: &&Entry| !self.has_tried(entry.region) && allowed(entry);
-        let entry = ranking
-            .order
-            .iter()
-            .filter(open)
-            .find(|entry| entry.state != State::Down && entry.cooled_for(now).is_none())
-            .or_else(|| {
-                let badness = |entry: &&Entry| (entry.state == State::Down, entry.cooled_for(now));
-                ranking.order.iter().filter(open).min_by_key(badness)
-            })?;
+        if self.count == MAX_TRIED {
+            return None;
+        }
+        let left = || {
+            let order = ranking.order.iter();
+            order.filter(|entry| !self.has_tried(entry.region) && allowed(entry))
+        };
+        let entry = match left().find(|entry| self.is_fit(entry, now)) {
+            Some(entry) => entry,
+            None => self.least_bad(left, now)?,
+        };
 
         *self.tried.get_mut(self.count)? = entry.region;
         self.count = self.count.saturating_add(1);
         Some(entry)
+    }
+
+    /// Whether this region is to be taken where it stands in the ranking.
+    fn is_fit(&self, entry: &Entry, now: Moment) -> bool {
+        match entry.condition(self.operation, now) {
+            Condition::Good => true,
+            Condition::Recovering => {
+                entry.nearly_spent_for(now).is_none() && entry.admits(now, self.count == 0)
+            }
+            _ => false,
+        }
+    }
+
+    fn least_bad<'t, I: Iterator<Item = &'t Entry>>(
+        &self,
+        left: impl Fn() -> I,
+        now: Moment,
+    ) -> Option<&'t Entry> {
+        loop {
+            let badness = |entry: &&Entry| {
+                let condition = entry.condition(self.operation, now);
+                (condition, condition.is_out().then(|| entry.out_for(self.operation, now)))
+            };
+            let entry = left().min_by_key(badness)?;
+            let is_out = entry.condition(self.operation, now).is_out();
+            if is_out && !self.last_resort {
+                return None;
+            }
+            // a trial that another worker took a moment ago: now the region is out, so look again
+            if entry.claim_trial(now) || is_out {
+                return Some(entry);
+            }
+        }
     }
 
     /// How many regions were given out.
@@ -64,12 +109,6 @@ impl Plan {
     }
 }
 
-impl Default for Plan {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{sync::Arc, time::Duration};
@@ -77,13 +116,32 @@ mod tests {
     use proptest::{collection::vec, option, prelude::*, sample::select};
 
     use super::*;
-    use crate::{sample::Measured, track::LiveTally, verdict::Verdict, vitals::Vitals};
+    use crate::{
+        backoff::Backoff,
+        breaker::{BreakerSettings, BreakerState, Failure},
+        health::State,
+        sample::Measured,
+        track::LiveTally,
+        verdict::Verdict,
+        vitals::Vitals,
+    };
 
-    fn entry(id: u32, state: State, cooled_secs: Option<u64>) -> Entry {
-        let vitals = Arc::new(Vitals::default());
-        if let Some(seconds) = cooled_secs {
-            vitals.cool_until(Moment::ZERO + Duration::from_secs(seconds));
-        }
+    const BREAKER: BreakerSettings = BreakerSettings {
+        ratio: 0.5,
+        minimum: 10,
+        in_a_row: 2,
+        window: Duration::from_secs(10),
+        pause: Backoff { least: Duration::from_secs(2), most: Duration::from_secs(60) },
+        ramp: Duration::from_secs(16),
+    };
+    const CHAT: Lack = Lack::operation(0);
+    const SPEECH: Lack = Lack::operation(6);
+
+    fn at(seconds: u64) -> Moment {
+        Moment::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn entry(id: u32, state: State) -> Entry {
         Entry {
             region: RegionId(id),
             name: format!("r{id}").into(),
@@ -100,9 +158,15 @@ mod tests {
             last_failure: None,
             last_error: None,
             live: LiveTally::default(),
-            vitals,
+            vitals: Arc::default(),
             region_vitals: Arc::default(),
         }
+    }
+
+    fn cooled(id: u32, state: State, seconds: u64) -> Entry {
+        let entry = entry(id, state);
+        entry.vitals.cool_until(at(seconds));
+        entry
     }
 
     fn ranking(order: impl IntoIterator<Item = Entry>) -> Ranking {
@@ -115,34 +179,157 @@ mod tests {
         }
     }
 
-    fn all_of(ranking: &Ranking, allowed: impl Fn(&Entry) -> bool) -> Vec<u32> {
-        let mut plan = Plan::new();
-        std::iter::from_fn(|| plan.next(ranking, Moment::ZERO, &allowed))
+    fn fresh(ids: std::ops::Range<u32>) -> Ranking {
+        ranking(ids.map(|id| entry(id, State::Fresh)))
+    }
+
+    fn open(vitals: &Vitals, now: Moment) {
+        assert!(vitals.breaker().failed(Failure::Unreachable, now, now, &BREAKER));
+    }
+
+    fn all_of(ranking: &Ranking, now: Moment, allowed: impl Fn(&Entry) -> bool) -> Vec<u32> {
+        rest_of(Plan::new(CHAT, true), ranking, now, allowed)
+    }
+
+    fn rest_of(
+        mut plan: Plan,
+        ranking: &Ranking,
+        now: Moment,
+        allowed: impl Fn(&Entry) -> bool,
+    ) -> Vec<u32> {
+        std::iter::from_fn(|| plan.next(ranking, now, &allowed))
             .map(|entry| entry.region.0)
             .collect()
+    }
+
+    fn first_of(ranking: &Ranking, now: Moment) -> Option<u32> {
+        Plan::new(CHAT, false).next(ranking, now, |_| true).map(|entry| entry.region.0)
     }
 
     #[test]
     fn good_ones_come_in_order_then_the_least_bad() {
         let ranking = ranking([
-            entry(0, State::Fresh, Some(60)),
-            entry(1, State::Fresh, None),
-            entry(2, State::Stale, None),
-            entry(3, State::Unknown, Some(5)),
-            entry(4, State::Unknown, None),
-            entry(5, State::Down, None),
-            entry(6, State::Down, Some(5)),
-            entry(7, State::Down, None),
+            cooled(0, State::Fresh, 60),
+            entry(1, State::Fresh),
+            entry(2, State::Stale),
+            cooled(3, State::Unknown, 5),
+            entry(4, State::Unknown),
+            entry(5, State::Down),
+            cooled(6, State::Down, 5),
+            entry(7, State::Down),
         ]);
-        assert_eq!(all_of(&ranking, |_| true), [1, 2, 4, 3, 0, 5, 7, 6]);
-        assert_eq!(all_of(&ranking, |entry| entry.region.0 % 2 == 0), [2, 4, 0, 6]);
-        assert_eq!(all_of(&ranking, |_| false), [0_u32; 0]);
+        let now = Moment::ZERO;
+        assert_eq!(all_of(&ranking, now, |_| true), [1, 2, 4, 3, 0, 5, 7, 6]);
+        assert_eq!(all_of(&ranking, now, |entry| entry.region.0 % 2 == 0), [2, 4, 0, 6]);
+        assert_eq!(all_of(&ranking, now, |_| false), [0_u32; 0]);
+        let sober = Plan::new(CHAT, false);
+        assert_eq!(rest_of(sober, &ranking, now, |_| true), [1, 2, 4], "no last resort");
+    }
+
+    #[test]
+    fn one_clear_order_of_badness() {
+        let ranking = fresh(0..10);
+        let [r0, r1, r2, r3, r4, r5, r6, r7, r8, _] = &*ranking.order else {
+            panic!("as many as made")
+        };
+        r0.vitals.lack_until(Lack::DEPLOYMENT, at(300));
+        r1.vitals.lack_until(CHAT, at(200));
+        r2.region_vitals.unauthorized_until(at(100));
+        open(&r3.region_vitals, at(2));
+        open(&r4.vitals, at(1));
+        r5.vitals.cool_until(at(50));
+        open(&r6.vitals, Moment::ZERO);
+        assert!(r6.vitals.breaker().answered(at(2), at(2), &BREAKER));
+        r7.vitals.nearly_spent_until(at(20));
+        r8.vitals.lack_until(SPEECH, at(300));
+
+        let now = at(2);
+        let conditions = ranking.order.iter().map(|entry| entry.condition(CHAT, now).as_str());
+        let expected = [
+            "lacking",
+            "lacking",
+            "unauthorized",
+            "open",
+            "open",
+            "cooled",
+            "recovering",
+            "nearly_spent",
+            "good",
+            "good",
+        ];
+        assert!(conditions.eq(expected));
+        // the first request is the turn of those whose traffic returns, the next ones are not
+        assert_eq!(all_of(&ranking, now, |_| true), [6, 8, 9, 7, 5, 4, 3, 2, 1, 0]);
+        assert_eq!(all_of(&ranking, now, |_| true), [8, 9, 7, 6, 5, 4, 3, 2, 1, 0]);
+        assert_eq!(ranking.fit(CHAT, now), 4);
+        assert_eq!(ranking.fit_in(CHAT, now, |_| true), None);
+        let out = |entry: &Entry| entry.region.0 < 4;
+        assert_eq!(ranking.fit_in(CHAT, now, out), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_first_attempt_is_the_trial_and_only_one_of_them() {
+        let ranking = fresh(0..3);
+        open(&ranking.order[0].region_vitals, at(0));
+        assert_eq!(first_of(&ranking, at(1)), Some(1));
+        assert_eq!(first_of(&ranking, at(2)), Some(0), "half-open");
+        assert_eq!(first_of(&ranking, at(2)), Some(1), "a trial is under way");
+
+        let breaker = ranking.order[0].region_vitals.breaker();
+        assert!(breaker.failed(Failure::Fault, at(2), at(3), &BREAKER));
+        let mut plan = Plan::new(CHAT, true);
+        assert_eq!(plan.next(&ranking, at(3), |_| true).map(|one| one.region.0), Some(1));
+        assert_eq!(breaker.state(at(7)), BreakerState::HalfOpen);
+        assert_eq!(
+            rest_of(plan, &ranking, at(7), |_| true),
+            [2, 0],
+            "a retry rather goes elsewhere"
+        );
+        assert_eq!(
+            first_of(&ranking, at(7)),
+            Some(1),
+            "but where nothing else is, it is the trial"
+        );
+    }
+
+    #[test]
+    fn a_quota_that_is_nearly_spent_is_not_spent_on_a_trial() {
+        let ranking = fresh(0..2);
+        open(&ranking.order[0].vitals, at(0));
+        ranking.order[0].vitals.nearly_spent_until(at(5));
+        assert_eq!(first_of(&ranking, at(4)), Some(1));
+        assert_eq!(first_of(&ranking, at(5)), Some(0));
+    }
+
+    #[test]
+    fn two_half_open_breakers_are_tried_together_or_not_at_all() {
+        let ranking = ranking([entry(0, State::Fresh)]);
+        let [only] = &*ranking.order else { panic!("as many as made") };
+        open(&only.region_vitals, at(0));
+        open(&only.vitals, at(0));
+        assert!(only.vitals.breaker().claim_trial(at(2)));
+        assert_eq!(first_of(&ranking, at(2)), None);
+        assert!(!only.claim_trial(at(2)));
+        assert!(only.region_vitals.breaker().claim_trial(at(2)), "nobody has taken it");
+        assert_eq!(first_of(&ranking, at(12)), Some(0), "both have expired");
+        assert!(!only.region_vitals.breaker().claim_trial(at(12)));
+    }
+
+    #[test]
+    fn a_bound_that_is_reached_claims_no_trial() {
+        let ranking = fresh(0..33);
+        let mut plan = Plan::new(CHAT, true);
+        while plan.next(&ranking, at(0), |entry| entry.region.0 > 0).is_some() {}
+        assert_eq!(plan.attempts(), MAX_TRIED);
+        open(&ranking.order[0].vitals, at(0));
+        assert!(plan.next(&ranking, at(2), |_| true).is_none());
+        assert!(ranking.order[0].vitals.breaker().claim_trial(at(2)));
     }
 
     #[test]
     fn a_cool_down_counts_from_the_next_step_on_whoever_set_it() {
-        let ranking = ranking([0, 1, 2].map(|id| entry(id, State::Fresh, None)));
-        let mut plan = Plan::new();
+        let ranking = fresh(0..3);
+        let mut plan = Plan::new(CHAT, true);
         let mut step = || plan.next(&ranking, Moment::ZERO, |_| true).map(|entry| entry.region.0);
         assert_eq!(step(), Some(0));
         ranking.order[1].region_vitals.cool_until(Moment::from_nanos(1));
@@ -151,9 +338,9 @@ mod tests {
 
     #[test]
     fn another_ranking_in_between_repeats_nothing() {
-        let mut plan = Plan::new();
+        let mut plan = Plan::new(CHAT, true);
         for (order, expected) in [([0, 1], Some(0)), ([1, 0], Some(1)), ([0, 1], None)] {
-            let ranking = ranking(order.map(|id| entry(id, State::Fresh, None)));
+            let ranking = ranking(order.map(|id| entry(id, State::Fresh)));
             let next = plan.next(&ranking, Moment::ZERO, |_| true);
             assert_eq!(next.map(|entry| entry.region.0), expected);
         }
@@ -162,31 +349,108 @@ mod tests {
 
     #[test]
     fn a_plan_ends_at_its_bound() {
-        let ranking = ranking((0..40).map(|id| entry(id, State::Fresh, None)));
-        assert_eq!(all_of(&ranking, |_| true).len(), MAX_TRIED);
+        assert_eq!(all_of(&fresh(0..40), Moment::ZERO, |_| true).len(), MAX_TRIED);
+    }
+
+    #[test]
+    fn of_many_workers_one_makes_the_trial() {
+        for _ in 0..50 {
+            let ranking = fresh(0..2);
+            open(&ranking.order[0].region_vitals, at(0));
+            open(&ranking.order[0].vitals, at(0));
+            let tries = std::thread::scope(|scope| {
+                let ask = || first_of(&ranking, at(2));
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+                let firsts = threads.into_iter().map(|thread| thread.join().unwrap().unwrap());
+                firsts.filter(|first| *first == 0).count()
+            });
+            assert_eq!(tries, 1);
+        }
+    }
+
+    /// All that can be wrong with a region at once.
+    #[derive(Clone, Debug)]
+    struct Ills {
+        state: State,
+        allowed: bool,
+        cooled: Option<u64>,
+        nearly_spent: Option<u64>,
+        unauthorized: Option<u64>,
+        lacks: Option<(Lack, u64)>,
+        opened: Option<u64>,
+        region_opened: Option<u64>,
+    }
+
+    fn ills() -> impl Strategy<Value = Ills> {
+        let deadline = || option::weighted(0.3, 0_u64..20);
+        let lacks = option::weighted(0.3, (select(&[Lack::DEPLOYMENT, CHAT, SPEECH]), 0_u64..20));
+        let deadlines = (deadline(), deadline(), deadline(), lacks, deadline(), deadline());
+        (select(&State::ALL), any::<bool>(), deadlines).prop_map(|(state, allowed, deadlines)| {
+            let (cooled, nearly_spent, unauthorized, lacks, opened, region_opened) = deadlines;
+            Ills {
+                state,
+                allowed,
+                cooled,
+                nearly_spent,
+                unauthorized,
+                lacks,
+                opened,
+                region_opened,
+            }
+        })
+    }
+
+    fn ill(id: u32, ills: &Ills) -> Entry {
+        let entry = entry(id, ills.state);
+        let (vitals, region) = (&entry.vitals, &entry.region_vitals);
+        ills.cooled.iter().for_each(|until| vitals.cool_until(at(*until)));
+        ills.nearly_spent.iter().for_each(|until| vitals.nearly_spent_until(at(*until)));
+        ills.unauthorized.iter().for_each(|until| region.unauthorized_until(at(*until)));
+        ills.lacks.iter().for_each(|(lack, until)| vitals.lack_until(*lack, at(*until)));
+        ills.opened.iter().for_each(|since| open(vitals, at(*since)));
+        ills.region_opened.iter().for_each(|since| open(region, at(*since)));
+        entry
     }
 
     proptest! {
         #[test]
         fn every_allowed_region_comes_once_and_bad_ones_last(
-            regions in vec((select(&State::ALL), option::of(0_u64..5), any::<bool>()), 0..MAX_TRIED)
+            regions in vec(ills(), 0..MAX_TRIED), now in 0_u64..25, last_resort: bool
         ) {
-            let entries = (0..).zip(&regions).map(|(id, (state, cool, _))| entry(id, *state, *cool));
-            let ranking = ranking(entries);
-            let allowed = |entry: &Entry| regions[entry.region.0 as usize].2;
-            let given = all_of(&ranking, allowed);
+            let now = at(now);
+            let ranking = ranking((0..).zip(&regions).map(|(id, ills)| ill(id, ills)));
+            let allowed = |entry: &Entry| regions[entry.region.0 as usize].allowed;
+            let before: Vec<_> =
+                ranking.order.iter().map(|entry| entry.condition(CHAT, now)).collect();
+            let plan = Plan::new(CHAT, last_resort);
+            let given = rest_of(plan, &ranking, now, allowed);
 
             let mut each_once = given.clone();
             each_once.sort_unstable();
+            let may_come = |entry: &&Entry| {
+                allowed(entry) && (last_resort || !before[entry.region.0 as usize].is_out())
+            };
             let expected: Vec<_> =
-                ranking.order.iter().filter(|e| allowed(e)).map(|e| e.region.0).collect();
+                ranking.order.iter().filter(may_come).map(|entry| entry.region.0).collect();
             prop_assert_eq!(each_once, expected);
 
-            let bad = |id: &u32| {
-                let entry = &ranking.order[*id as usize];
-                entry.state == State::Down || entry.cooled_for(Moment::ZERO).is_some()
-            };
-            prop_assert!(given.is_sorted_by_key(bad), "{:?}", given);
+            let was = |id: &u32| before[*id as usize];
+            prop_assert!(given.is_sorted_by_key(|id| was(id).is_out()), "{:?}", given);
+            prop_assert!(given.is_sorted_by_key(|id| was(id) == Condition::Lacking));
+            // but for the one that a first attempt may try, the order is the order of conditions
+            prop_assert!(given.get(1..).unwrap_or_default().is_sorted_by_key(was), "{:?}", given);
+        }
+
+        #[test]
+        fn of_many_first_attempts_one_is_the_trial(
+            now in 2_u64..12, half_open in 0_u32..3, requests in 1_usize..20
+        ) {
+            let ranking = fresh(0..3);
+            open(&ranking.order[half_open as usize].vitals, at(0));
+            let firsts: Vec<_> = (0..requests).map(|_| first_of(&ranking, at(now))).collect();
+            let trials = firsts.iter().filter(|first| **first == Some(half_open)).count();
+            // the natural leader's place is the only one that a request comes to
+            prop_assert_eq!(trials, usize::from(half_open == 0));
         }
     }
 }

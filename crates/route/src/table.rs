@@ -7,8 +7,17 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    health::State, moment::Moment, region::RegionId, sample::Measured, spread::Spread,
-    track::LiveTally, verdict::Verdict, vitals::Vitals,
+    breaker::{Breaker, BreakerState},
+    condition::Condition,
+    health::State,
+    lack::Lack,
+    moment::Moment,
+    region::RegionId,
+    sample::Measured,
+    spread::Spread,
+    track::LiveTally,
+    verdict::Verdict,
+    vitals::Vitals,
 };
 
 /// All rankings at one moment.
@@ -75,6 +84,26 @@ impl Ranking {
         self.order.first()
     }
 
+    /// How many regions are fit for this operation: none, and only last resorts are left.
+    pub fn fit(&self, operation: Lack, now: Moment) -> usize {
+        self.order.iter().filter(|entry| !entry.condition(operation, now).is_out()).count()
+    }
+
+    /// How long until one of the `allowed` regions may be fit again, as far as deadlines tell: the
+    /// hint for a client that is sent away. `None` if one is fit now, or no deadline tells.
+    pub fn fit_in(
+        &self,
+        operation: Lack,
+        now: Moment,
+        allowed: impl Fn(&Entry) -> bool,
+    ) -> Option<Duration> {
+        let allowed = || self.order.iter().filter(|entry| allowed(entry));
+        if allowed().any(|entry| !entry.condition(operation, now).is_out()) {
+            return None;
+        }
+        allowed().filter_map(|entry| entry.out_for(operation, now)).min()
+    }
+
     /// The deployment as a metric label: its name, or [`OTHER`] for the fallback.
     pub fn label(&self) -> &str {
         label(&self.deployment)
@@ -124,7 +153,7 @@ pub struct Entry {
     pub live: LiveTally,
     /// Of this (region, deployment). In the fallback: of all deployments that are not probed.
     pub vitals: Arc<Vitals>,
-    /// Of the region, whatever the deployment: a refused connection cools it here.
+    /// Of the region, whatever the deployment: a refused connection opens its breaker here.
     pub region_vitals: Arc<Vitals>,
 }
 
@@ -132,6 +161,121 @@ impl Entry {
     /// How long the region, or this deployment in it, is still cooled; `None` if it is not.
     pub fn cooled_for(&self, now: Moment) -> Option<Duration> {
         self.vitals.cooled_for(now).max(self.region_vitals.cooled_for(now))
+    }
+
+    /// Where the worse of the two breakers stands: the region's and this deployment's in it.
+    pub fn breaker_state(&self, now: Moment) -> BreakerState {
+        self.breakers()
+            .map(|breaker| breaker.state(now))
+            .into_iter()
+            .fold(BreakerState::Closed, BreakerState::max)
+    }
+
+    /// How long one of the breakers is still open; `None` when neither is.
+    pub fn open_for(&self, now: Moment) -> Option<Duration> {
+        let [region, deployment] = self.breakers().map(|breaker| breaker.open_for(now));
+        region.max(deployment)
+    }
+
+    /// The share of requests that the breakers let pass, 0 to 1.
+    pub fn share(&self, now: Moment) -> f64 {
+        self.breakers().map(|breaker| breaker.share(now)).into_iter().product()
+    }
+
+    /// How long the deployment's quota in the region counts as nearly used up.
+    pub fn nearly_spent_for(&self, now: Moment) -> Option<Duration> {
+        self.vitals.nearly_spent_for(now)
+    }
+
+    /// How long the region counts as refusing Nearway's credential.
+    pub fn unauthorized_for(&self, now: Moment) -> Option<Duration> {
+        self.region_vitals.unauthorized_for(now)
+    }
+
+    /// How long the region counts as lacking the deployment, or this operation of it.
+    pub fn lacks_for(&self, operation: Lack, now: Moment) -> Option<Duration> {
+        self.vitals.lacks_for(operation, now)
+    }
+
+    /// How fit the region is for a request of this operation.
+    pub fn condition(&self, operation: Lack, now: Moment) -> Condition {
+        let breaker = self.breaker_state(now);
+        if self.lacks_for(operation, now).is_some() {
+            Condition::Lacking
+        } else if self.unauthorized_for(now).is_some() {
+            Condition::Unauthorized
+        } else if breaker == BreakerState::Open
+            || (breaker == BreakerState::HalfOpen && !self.has_trial(now))
+        {
+            Condition::Open
+        } else if self.state == State::Down {
+            Condition::Down
+        } else if self.cooled_for(now).is_some() {
+            Condition::Cooled
+        } else if breaker != BreakerState::Closed {
+            Condition::Recovering
+        } else if self.nearly_spent_for(now).is_some() {
+            Condition::NearlySpent
+        } else {
+            Condition::Good
+        }
+    }
+
+    /// The longest of the deadlines that keep requests of this operation away; `None` when none
+    /// does, though the region may be down all the same.
+    pub fn out_for(&self, operation: Lack, now: Moment) -> Option<Duration> {
+        self.lacks_for(operation, now)
+            .max(self.unauthorized_for(now))
+            .max(self.open_for(now))
+            .max(self.cooled_for(now))
+    }
+
+    /// Whether both breakers let the next request pass. A `true` claims the trial of one that is
+    /// half-open, if the request `may_try`: whoever asks must send.
+    pub(crate) fn admits(&self, now: Moment, may_try: bool) -> bool {
+        match self.breaker_state(now) {
+            BreakerState::Closed => true,
+            BreakerState::Open => false,
+            BreakerState::Returning => self.passes_in_turn(now),
+            BreakerState::HalfOpen => may_try && self.passes_in_turn(now) && self.claim_trial(now),
+        }
+    }
+
+    /// Claims the trial of each breaker that is half-open: all, or none and `false`.
+    pub(crate) fn claim_trial(&self, now: Moment) -> bool {
+        let [region, deployment] = self.breakers();
+        let half_open = |breaker: &Breaker| breaker.state(now) == BreakerState::HalfOpen;
+        let (tries_region, tries_deployment) = (half_open(region), half_open(deployment));
+        if tries_region && !region.claim_trial(now) {
+            return false;
+        }
+        if tries_deployment && !deployment.claim_trial(now) {
+            if tries_region {
+                region.give_back_trial(now);
+            }
+            return false;
+        }
+        true
+    }
+
+    /// Whether no breaker that is half-open has its trial under way.
+    fn has_trial(&self, now: Moment) -> bool {
+        let has = |breaker: &Breaker| {
+            breaker.state(now) != BreakerState::HalfOpen || breaker.has_trial(now)
+        };
+        self.breakers().into_iter().all(has)
+    }
+
+    /// Whether the traffic that returns includes the next request.
+    fn passes_in_turn(&self, now: Moment) -> bool {
+        let passes = |breaker: &Breaker| {
+            breaker.state(now) != BreakerState::Returning || breaker.passes_in_turn(now)
+        };
+        self.breakers().into_iter().all(passes)
+    }
+
+    fn breakers(&self) -> [&Breaker; 2] {
+        [self.region_vitals.breaker(), self.vitals.breaker()]
     }
 }
 

@@ -27,12 +27,22 @@ pub(crate) struct Track {
 }
 
 impl Track {
+    /// One for all deployments together that have none of their own.
+    pub(crate) fn of_many() -> Self {
+        Self { vitals: Arc::new(Vitals::of_many()), ..Self::default() }
+    }
+
     pub(crate) fn observe(&mut self, sample: Sample) {
         if let Outcome::Failure { reason, .. } = sample.outcome {
             self.last_error = self.last_error.max(Some(LastError { at: sample.at, reason }));
         }
         match sample.source {
-            Source::Probe => self.probes.insert(sample),
+            Source::Probe => {
+                if matches!(sample.outcome, Outcome::Answer { .. }) {
+                    self.vitals.has_deployment();
+                }
+                self.probes.insert(sample);
+            }
             Source::Live => self.live.insert(sample),
         }
     }

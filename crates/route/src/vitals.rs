@@ -1,29 +1,47 @@
-//! What must act on the very next request: requests in flight, cool-downs, failures in a row.
+//! What must act on the very next request: requests in flight, deadlines, the circuit breaker.
 //!
 //! Atomics, shared by all tables and all workers, so that they outlive a table swap and need no
 //! lock. One per (region, deployment) and one per region; both are found in the table's entries.
 //! The values are independent of each other, so relaxed ordering suffices throughout.
+//!
+//! What belongs to which: a cool-down, a quota, what is lacking and the faults of an answer to the
+//! (region, deployment); a refused credential and the faults of a connection to the region.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use crate::moment::Moment;
+use crate::{
+    breaker::Breaker,
+    deadline::Deadline,
+    lack::{LACKS, Lack},
+    moment::Moment,
+};
 
 /// The moving state of one (region, deployment), or of one region.
 #[derive(Debug, Default)]
 pub struct Vitals {
     in_flight: AtomicU32,
-    /// Nanoseconds of a [`Moment`]; 0 = not cooled.
-    cooled_until: AtomicU64,
-    failures_in_a_row: AtomicU32,
+    breaker: Breaker,
+    cooled: Deadline,
+    nearly_spent: Deadline,
+    unauthorized: Deadline,
+    /// By [`Lack::place`].
+    lacks: [Deadline; LACKS],
+    /// Whether many deployments share these: what one of them lacks, another may have.
+    of_many: bool,
 }
 
 impl Vitals {
+    /// Those of all deployments together that have none of their own.
+    pub(crate) fn of_many() -> Self {
+        Self { of_many: true, ..Self::default() }
+    }
+
     /// Counts one request in until the guard is dropped, which a cancelled request does too.
     pub fn enter(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
@@ -35,39 +53,80 @@ impl Vitals {
         self.in_flight.load(Relaxed)
     }
 
-    /// Sends no request here before `until` while there is another choice. Of two deadlines the
-    /// later one holds.
+    /// How requests have ended here, and whether that leaves it fit for more.
+    pub const fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Sends no request here before `until` while there is another choice. Of two deadlines, here
+    /// and below, the later one holds.
     pub fn cool_until(&self, until: Moment) {
-        self.cooled_until.fetch_max(until.as_nanos(), Relaxed);
+        self.cooled.extend(until);
     }
 
     /// How long the cool-down still lasts; `None` when there is none. Never `Some(ZERO)`.
     pub fn cooled_for(&self, now: Moment) -> Option<Duration> {
-        let until = self.cooled_until.load(Relaxed);
-        (until > now.as_nanos()).then(|| Moment::from_nanos(until).since(now))
+        self.cooled.left(now)
     }
 
     /// Ends the cool-down, whatever its deadline.
     pub fn lift(&self) {
-        self.cooled_until.store(0, Relaxed);
+        self.cooled.lift();
     }
 
-    /// Notes that a client's request failed here; returns how many have in a row.
-    pub fn failed(&self) -> u32 {
-        self.failures_in_a_row.fetch_add(1, Relaxed).saturating_add(1)
+    /// The quota is nearly used up until then: others come first.
+    pub fn nearly_spent_until(&self, until: Moment) {
+        self.nearly_spent.extend(until);
     }
 
-    /// Notes that a client's request was answered, which ends a row of failures.
-    pub fn answered(&self) {
-        // almost always there is nothing to reset: then the cache line stays shared
-        if self.failures_in_a_row.load(Relaxed) != 0 {
-            self.failures_in_a_row.store(0, Relaxed);
+    /// How long the quota counts as nearly used up; `None` when it does not.
+    pub fn nearly_spent_for(&self, now: Moment) -> Option<Duration> {
+        self.nearly_spent.left(now)
+    }
+
+    /// The region refused Nearway's own credential: it is out until then, or until a probe is
+    /// answered. For the vitals of a region.
+    pub fn unauthorized_until(&self, until: Moment) {
+        self.unauthorized.extend(until);
+    }
+
+    /// How long the region counts as refusing; `None` when it does not.
+    pub fn unauthorized_for(&self, now: Moment) -> Option<Duration> {
+        self.unauthorized.left(now)
+    }
+
+    /// The credential is accepted after all.
+    pub(crate) fn authorized(&self) {
+        self.unauthorized.lift();
+    }
+
+    /// The region does not have this until then. For the vitals of a (region, deployment); those
+    /// that many deployments share learn nothing, since a client may ask for any name.
+    pub fn lack_until(&self, lack: Lack, until: Moment) {
+        if !self.of_many
+            && let Some(deadline) = self.lacks.get(lack.place())
+        {
+            deadline.extend(until);
         }
     }
 
-    /// Client requests that failed since the last one that was answered.
-    pub fn failures_in_a_row(&self) -> u32 {
-        self.failures_in_a_row.load(Relaxed)
+    /// How long an operation counts as lacking, with the deployment it belongs to or on its own;
+    /// `None` when it does not.
+    pub fn lacks_for(&self, lack: Lack, now: Moment) -> Option<Duration> {
+        let left = |lack: Lack| self.lacks.get(lack.place()).and_then(|lacks| lacks.left(now));
+        left(Lack::DEPLOYMENT).max(left(lack))
+    }
+
+    /// All that is lacking, and for how long still.
+    pub fn lacking(&self, now: Moment) -> impl Iterator<Item = (Lack, Duration)> {
+        Lack::all().zip(&self.lacks).filter_map(move |(lack, until)| Some((lack, until.left(now)?)))
+    }
+
+    /// The deployment is there after all. Of its operations that says nothing.
+    pub(crate) fn has_deployment(&self) {
+        if let Some(deadline) = self.lacks.get(Lack::DEPLOYMENT.place()) {
+            deadline.lift();
+        }
     }
 }
 
@@ -105,24 +164,45 @@ mod tests {
     }
 
     #[test]
-    fn the_later_deadline_wins_and_is_exclusive() {
+    fn each_deadline_stands_for_itself() {
         let vitals = Vitals::default();
-        assert_eq!(vitals.cooled_for(Moment::ZERO), None);
         vitals.cool_until(at(100));
-        vitals.cool_until(at(60));
-        assert_eq!(vitals.cooled_for(at(70)), Some(Duration::from_nanos(30)));
-        assert_eq!(vitals.cooled_for(at(100)), None);
+        vitals.nearly_spent_until(at(200));
+        vitals.unauthorized_until(at(300));
+        let seen = || {
+            let now = at(50);
+            let left = [vitals.cooled_for(now), vitals.nearly_spent_for(now)];
+            [left[0], left[1], vitals.unauthorized_for(now)]
+                .map(|left| left.map(|one| one.as_nanos()))
+        };
+        assert_eq!(seen(), [Some(50), Some(150), Some(250)]);
         vitals.lift();
-        assert_eq!(vitals.cooled_for(at(70)), None);
+        vitals.authorized();
+        assert_eq!(seen(), [None, Some(150), None]);
     }
 
     #[test]
-    fn an_answer_ends_a_row_of_failures() {
-        let vitals = Vitals::default();
-        assert_eq!((vitals.failed(), vitals.failed()), (1, 2));
-        vitals.answered();
-        assert_eq!(vitals.failures_in_a_row(), 0);
-        assert_eq!(vitals.failed(), 1);
+    fn what_lacks_its_deployment_lacks_every_operation() {
+        let (vitals, now) = (Vitals::default(), Moment::ZERO);
+        let (chat, speech) = (Lack::operation(0), Lack::operation(6));
+        vitals.lack_until(speech, at(100));
+        assert_eq!(vitals.lacks_for(chat, now), None);
+        assert_eq!(vitals.lacks_for(speech, now), Some(Duration::from_nanos(100)));
+
+        vitals.lack_until(Lack::DEPLOYMENT, at(60));
+        assert_eq!(vitals.lacks_for(chat, now), Some(Duration::from_nanos(60)));
+        assert_eq!(vitals.lacks_for(speech, now), Some(Duration::from_nanos(100)));
+        assert_eq!(vitals.lacking(at(60)).map(|(lack, _)| lack).collect::<Vec<_>>(), [speech]);
+
+        vitals.has_deployment();
+        assert_eq!(vitals.lacking(now).map(|(lack, _)| lack).collect::<Vec<_>>(), [speech]);
+    }
+
+    #[test]
+    fn what_many_share_learns_of_no_lack() {
+        let vitals = Vitals::of_many();
+        vitals.lack_until(Lack::DEPLOYMENT, at(60));
+        assert_eq!(vitals.lacking(Moment::ZERO).count(), 0);
     }
 
     #[test]

@@ -323,3 +323,44 @@ fn a_response_that_is_not_stored_goes_again() {
         assert_eq!(answer.status(), status, "{}", answer.text());
     }
 }
+
+#[test]
+fn what_a_region_lacks_is_remembered_if_another_one_has_it() {
+    const LACKS: &str = "HTTP/1.1 404 N\r\ncontent-length: 39\r\n\r\n\
+                         {\"error\":{\"code\":\"DeploymentNotFound\"}}\n";
+    let (first, second) = (RawRegion::answering(LACKS), RawRegion::named("second"));
+    let proxy = pair(&first.url(), &second.url());
+    let chat = CHAT.replace("/v1/", "/openai/deployments/gpt-4o/");
+    let named = Proxy::tuned(
+        &[region("first", &first.url()), region("second", &second.url())],
+        |settings| settings.metric_deployments = vec!["gpt-4o".into()],
+    );
+    for _ in 0..3 {
+        assert_eq!(named.ask(&chat).text(), "second");
+    }
+    assert_eq!(first.seen().len(), 1, "a deployment that is measured");
+    assert_eq!(proxy.ask(&chat).text(), "second");
+    assert_eq!(proxy.ask(&chat).text(), "second");
+    assert_eq!(first.seen().len(), 3, "any name may be asked for: nothing is learned");
+
+    let none = Proxy::tuned(
+        &[region("first", &first.url()), region("second", &first.url())],
+        |settings| settings.metric_deployments = vec!["gpt-4o".into()],
+    );
+    for _ in 0..2 {
+        assert_eq!(none.ask(&chat).status(), 404);
+    }
+    assert_eq!(first.seen().len(), 7, "what nobody has was the request's mistake");
+}
+
+#[test]
+fn a_region_whose_quota_is_nearly_spent_is_spared() {
+    let nearly = RawRegion::answering(
+        "HTTP/1.1 200 OK\r\nx-ratelimit-remaining-requests: 1\r\nx-ratelimit-limit-requests: 450\r\n\
+         content-length: 5\r\n\r\nfirst",
+    );
+    let second = RawRegion::named("second");
+    let proxy = pair(&nearly.url(), &second.url());
+    assert_eq!(proxy.ask(CHAT).text(), "first");
+    both_answer_as(&proxy, "second");
+}

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use nearway_proxy::{Settings, Target, Timeouts, Worker};
 use nearway_route::{
-    Backoff, Cooldown, DeploymentSet, Live, Moment, Outcome, RankBy, Ranker, RegionId, RegionSpec,
-    RoutingSettings, Sample, Source, Strategy, Switch, Table,
+    Backoff, BreakerSettings, Cooldown, DeploymentSet, Live, Moment, Outcome, RankBy, Ranker,
+    RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
 };
 use nearway_telemetry::{Build, Metrics};
 use nearway_upstream::{Clock, Credential, Origin, RegionSettings, TlsTrust};
@@ -188,6 +188,17 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         header_max: 64 * 1024,
         connections_max: CONNECTIONS_MAX,
         cooldown: Cooldown { default: Duration::from_secs(5), cap: Duration::from_secs(60) },
+        breaker: BreakerSettings {
+            ratio: 0.5,
+            minimum: 10,
+            in_a_row: 2,
+            window: Duration::from_secs(10),
+            pause: Backoff { least: Duration::from_secs(5), most: Duration::from_secs(60) },
+            ramp: Duration::from_secs(10),
+        },
+        unauthorized_for: Duration::from_secs(60),
+        lacking_for: Duration::from_secs(300),
+        last_resort: true,
         log_requests: false,
     }
 }

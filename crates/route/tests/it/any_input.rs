@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nearway_route::{
-    Moment, Outcome, Plan, RankBy, Ranker, RegionId, RoutingSettings, Sample, Source, Switch,
+    Lack, Moment, Outcome, Plan, RankBy, Ranker, RegionId, RoutingSettings, Sample, Source, Switch,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -58,7 +58,7 @@ proptest! {
                 found.sort_unstable();
                 prop_assert_eq!(&found, &[0, 1, 2]);
 
-                let mut plan = Plan::new();
+                let mut plan = Plan::new(Lack::DEPLOYMENT, true);
                 let tried = std::iter::from_fn(|| plan.next(ranking, now, |_| true)).count();
                 prop_assert_eq!(tried, 3);
             }

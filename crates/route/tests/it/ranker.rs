@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use nearway_route::{
-    Measured, Moment, OTHER, Outcome, Ranker, RegionId, Sample, Source, State, Verdict,
+    Condition, Lack, Measured, Moment, OTHER, Outcome, Ranker, RegionId, Sample, Source, State,
+    Verdict,
 };
 
 use crate::fixture::{
@@ -218,6 +219,33 @@ fn a_reload_keeps_what_is_known_of_the_regions_that_stay() {
 
     ranker.observe(R0, Some("a"), answer(3, 1));
     assert_eq!(order(&ranker.rank(at(3)), "a"), [1, 2], "a removed region's sample comes too late");
+}
+
+#[test]
+fn a_probe_that_is_answered_ends_what_requests_were_told() {
+    let mut ranker = ranker(&[0], &["a", "b"]);
+    let table = ranker.rank(at(1)).table;
+    let [of_a, of_b, of_others] = [Some("a"), Some("b"), None]
+        .map(|deployment| table.ranking(deployment).leader().unwrap().clone());
+    let chat = Lack::operation(0);
+    for entry in [&of_a, &of_b, &of_others] {
+        entry.vitals.lack_until(Lack::DEPLOYMENT, at(60));
+        entry.vitals.lack_until(chat, at(50));
+    }
+    of_a.region_vitals.unauthorized_until(at(60));
+
+    let conditions = || [&of_a, &of_b, &of_others].map(|entry| entry.condition(chat, at(2)));
+    let (lacking, unauthorized) = (Condition::Lacking, Condition::Unauthorized);
+    ranker.observe(R0, Some("a"), failure(2));
+    ranker.observe(R0, Some("a"), live(answer(2, 100)));
+    assert_eq!(conditions(), [lacking, lacking, unauthorized], "many share the last one");
+
+    ranker.observe(R0, Some("a"), answer(2, 100));
+    assert_eq!(of_a.unauthorized_for(at(2)), None);
+    assert_eq!(conditions(), [lacking, lacking, Condition::Good]);
+    assert_eq!(of_a.lacks_for(Lack::DEPLOYMENT, at(2)), None);
+    assert_eq!(of_a.lacks_for(chat, at(2)), Some(ms(48_000)), "a probe is one operation");
+    assert_eq!(of_b.lacks_for(Lack::DEPLOYMENT, at(2)), Some(ms(58_000)));
 }
 
 #[test]
