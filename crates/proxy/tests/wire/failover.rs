@@ -58,6 +58,34 @@ fn a_429_rests_the_region_so_that_the_next_request_avoids_it() {
 }
 
 #[test]
+fn a_region_that_fails_moves_the_traffic_away_within_two_requests() {
+    let failing = RawRegion::answering("HTTP/1.1 500 S\r\ncontent-length: 0\r\n\r\n");
+    let resetting = resetting();
+    for (bad, reason, times) in [
+        (refused(), "connect", 1),
+        (failing.url(), "server_error", 2),
+        (resetting.url(), "reset", 2),
+    ] {
+        let good = RawRegion::named("good");
+        let proxy = pair(&bad, &good.url());
+        both_answer_as(&proxy, "good");
+        let line = format!("to=\"second\",reason=\"{reason}\"}} {times}\n");
+        let metrics = proxy.metrics.render();
+        assert!(metrics.contains(&line), "{line} {metrics}");
+    }
+}
+
+#[test]
+fn a_region_that_refuses_its_own_key_is_out() {
+    let strict = RawRegion::answering("HTTP/1.1 401 U\r\ncontent-length: 0\r\n\r\n");
+    let good = RawRegion::named("good");
+    let proxy =
+        Proxy::start(&[region("first", &strict.url()).key("k"), region("second", &good.url())]);
+    both_answer_as(&proxy, "good");
+    assert_eq!(strict.seen().len(), 1);
+}
+
+#[test]
 fn a_clients_own_wrong_key_is_not_held_against_the_region() {
     let strict = RawRegion::start(|request, connection| {
         connection.send(match request.header("api-key") {
