@@ -76,6 +76,10 @@ sdk: build deps .venv/.done tests/sdk/node_modules/.package-lock.json ## real cl
 test-slow: ## the Rust tests again, optimised and with 20 times the random cases
 	PROPTEST_CASES=5120 $(CARGO) test --locked --workspace --release
 
+.PHONY: faults
+faults: ## each fault of a region under load, as a table of what clients saw (four minutes)
+	$(CARGO) test --locked -p nearway-tests --test faults -- --nocapture
+
 .PHONY: fuzz-smoke
 fuzz-smoke: $(TOOLS)/bin/cargo-fuzz ## each fuzz target for FUZZ_TIME seconds
 	export PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" RUSTC_BOOTSTRAP=1 # sanitizers are a nightly option

@@ -6,6 +6,20 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod chaos;
+#[cfg(test)]
+mod fault_load;
+#[cfg(test)]
+mod fault_row;
+#[cfg(test)]
+mod fault_scene;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod faults_hold;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod harness;

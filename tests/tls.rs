@@ -1,14 +1,10 @@
 //! Regions behind TLS: who cannot prove who it is gets no request and is named as the reason.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use nearway_sim::SimTls;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::certificates::Authority;
 use crate::harness::{Proxy, Regions, config};
 use crate::raw::eventually;
 
@@ -16,21 +12,7 @@ const ASK: &str = "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// A certificate for `name`, made by an authority of its own, valid until the end of `year`.
 fn certificate(name: &str, year: i32) -> SimTls {
-    let mut authority = CertificateParams::default();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let mut leaf = CertificateParams::new([name.to_owned()]).unwrap();
-    leaf.not_after = date_time_ymd(year, 12, 31);
-    let leaf = leaf.signed_by(&key, &issuer).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let server = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], key)
-        .unwrap();
-    SimTls { ca_pem: issuer.pem(), server: Arc::new(server) }
+    Authority::new().certificate(name, year)
 }
 
 /// Regions with one certificate, and their lines in a configuration that trusts `ca_pem`.
