@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use crate::fault_load::{Kind, Outcome, Seen};
-use crate::faults::{BROWN_OUT, Fault, How};
+use crate::faults::{Fault, How};
 
 /// What one fault did.
 pub(crate) struct Row {
@@ -82,7 +82,7 @@ impl Row {
             unsure_uploads: uploads.len(),
             duplicates,
             right_again: last_wrong.map_or(Duration::ZERO, |at| at - since),
-            within: if fault.name == BROWN_OUT { 2 * PROBE_INTERVAL } else { RIGHT_WITHIN },
+            within: if fault.how.slows() { 2 * PROBE_INTERVAL } else { RIGHT_WITHIN },
             failed_over: seen.iter().filter(|request| request.attempts > 1).count(),
             slowest: seen.iter().map(|request| request.ended - request.started).max().unwrap(),
             kinds,

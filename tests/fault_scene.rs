@@ -1,14 +1,17 @@
 //! Where a fault happens: three regions, the first of them behind a front, and their configuration.
 //!
-//! The configuration is a user's but for time: probes come once a second and a lead is held for as
-//! long, so that a run is short. Timeouts, cool-downs and attempts are the defaults.
+//! The configuration is a user's: every time in it is the default. With a probe each half minute no
+//! round falls into a run but the first, so what is seen is what requests themselves bring about. Only
+//! where a region becomes slow, which probes are there for, they come once a second.
+
+use std::time::Duration;
 
 use nearway_sim::{Change, Mode as RegionMode};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Authority;
 use crate::chaos::{Front, Mode};
-use crate::faults::How;
+use crate::faults::{How, SLOW};
 use crate::harness::{Regions, config, region};
 
 /// Three regions, the first of them behind a front, and a configuration of them.
@@ -48,8 +51,9 @@ impl Scene {
             How::NoName => "http://lead.invalid".to_owned(),
             _ => format!("{scheme}://{}", front.address),
         };
+        let settings = if how.slows() { OFTEN } else { SELDOM };
         lines[0] = region("lead", &url, &more);
-        Self { how, regions, front, bad, config: config(&lines, SETTINGS), _folder: folder }
+        Self { how, regions, front, bad, config: config(&lines, settings), _folder: folder }
     }
 
     /// Does the fault or heals it.
@@ -59,6 +63,10 @@ impl Scene {
             How::Region(changes) => {
                 let [change, back] = changes();
                 control.set("lead", if broken { change } else { back }).unwrap();
+            }
+            How::BrownOut => {
+                let base = if broken { SLOW } else { LEAD };
+                control.set("lead", Change::Base(base)).unwrap();
             }
             How::AllDown => {
                 let mode = if broken { RegionMode::Refuse } else { RegionMode::Up };
@@ -75,5 +83,8 @@ impl Scene {
     }
 }
 
-const SETTINGS: &str = "probe: {deployments: [gpt-4o], interval: 1s}\n\
-                        routing: {switch: {hold: 1s}}";
+/// The time to the first token that `lead` has in good times.
+const LEAD: Duration = Duration::from_millis(100);
+const SELDOM: &str = "probe: {deployments: [gpt-4o]}";
+const OFTEN: &str = "probe: {deployments: [gpt-4o], interval: 1s}\n\
+                     routing: {switch: {hold: 1s}}";

@@ -34,8 +34,17 @@ pub(crate) enum How {
     NoName,
     /// Gone for a second, back for a second.
     Flapping,
+    /// The region becomes slow.
+    BrownOut,
     /// No region takes connections.
     AllDown,
+}
+
+impl How {
+    /// A matter of speed, so of probes.
+    pub(crate) fn slows(self) -> bool {
+        matches!(self, Self::BrownOut)
+    }
 }
 
 pub(crate) const FAULTS: &[Fault] = &[
@@ -62,7 +71,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault { name: "bad chunking", how: How::Front(|| Mode::BadChunks) },
     Fault { name: "slow head", how: How::Front(|| Mode::SlowHead(SLOW)) },
     Fault { name: "stall mid-body", how: How::Front(|| Mode::Stall) },
-    Fault { name: BROWN_OUT, how: How::Region(|| [SLOW, LEAD].map(Change::Base)) },
+    Fault { name: BROWN_OUT, how: How::BrownOut },
     Fault { name: "flapping each second", how: How::Flapping },
     Fault { name: "all down, then back", how: How::AllDown },
     Fault { name: "wrong key", how: How::Region(|| ["rotated", "sim-key"].map(key)) },
@@ -130,10 +139,9 @@ impl Fault {
     }
 }
 
-/// The one row whose bar is two rounds of probes.
-pub(crate) const BROWN_OUT: &str = "brown-out, 100 ms to 3 s";
-const LEAD: Duration = Duration::from_millis(100);
-const SLOW: Duration = Duration::from_secs(3);
+const BROWN_OUT: &str = "brown-out, 100 ms to 3 s";
+/// What a slow region takes.
+pub(crate) const SLOW: Duration = Duration::from_secs(3);
 
 const E500: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/json\r\n\
      content-length: 48\r\n\r\n{\"error\":{\"message\":\"x\",\"code\":\"server_error\"}} ";
