@@ -18,7 +18,9 @@ use tokio::time::{sleep, timeout};
 use crate::attempt::Original;
 use crate::choose::{Choice, choose};
 use crate::hold_body::refusal;
-use crate::hold_first::{BadStart, hold_first, is_readable_stream, patience};
+use crate::hold_first::{
+    BadStart, hold_first, hold_short, is_readable_stream, is_short_answer, patience,
+};
 use crate::race::race;
 use crate::refuse::Tried;
 use crate::retry::{Facts, Step, blamed, next_step};
@@ -284,8 +286,12 @@ impl<T: Transport> Search<'_, T> {
     ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
         let holds = self.prepared.settings.hold_first_event;
         match Fault::from_status(reply.response.status()) {
-            None if !holds || !is_readable_stream(&reply) => Ok(reply),
-            None => self.first_event(reply, wait).await,
+            None if !holds => Ok(reply),
+            None if is_readable_stream(&reply) => self.first_event(reply, wait).await,
+            None if !self.original.may_create_state() && is_short_answer(&reply) => {
+                self.whole(reply).await
+            }
+            None => Ok(reply),
             Some(fault) if fault.kind == FaultKind::Rejected => {
                 Err(Box::pin(self.rejected(reply, fault)).await)
             }
@@ -305,6 +311,16 @@ impl<T: Transport> Search<'_, T> {
             Ok(()) => Ok(reply),
             Err(BadStart { fault, is_answer }) => Err((is_answer.then_some(reply), fault)),
         }
+    }
+
+    async fn whole(
+        &mut self,
+        mut reply: Box<Reply>,
+    ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
+        let before = self.settle.elapsed();
+        let held = Box::pin(hold_short(&mut reply)).await;
+        self.settle.waited(self.settle.elapsed().saturating_sub(before));
+        held.map(|()| reply).map_err(|BadStart { fault, .. }| (None, fault))
     }
 
     /// A 4xx that may say that this region lacks what another one has (API fact sheet 4.1, 4.3).

@@ -1,11 +1,13 @@
-//! Holds a stream's head back until its first event, so that a region that answers 200 and then an
-//! error, an end or nothing fails over unseen.
+//! Holds a head back until its answer has begun well, so that a region that says 200 and then an error,
+//! an end or nothing fails over unseen: a stream's until its first event, a short JSON answer's until
+//! its end.
 //!
 //! What was read goes to the client before the rest, so nothing is lost or delayed but the head.
 
 use std::time::Duration;
 
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use hyper::body::Body;
 use nearway_upstream::{Fault, FaultKind, Reply, Sent};
 use nearway_wire::headers::is_event_stream;
 use nearway_wire::stream_error::{FirstEvent, Opening};
@@ -33,6 +35,38 @@ pub(crate) fn patience(slowest: Option<Duration>, timeouts: &Timeouts) -> Durati
 pub(crate) fn is_readable_stream(reply: &Reply) -> bool {
     let headers = reply.response.headers();
     is_event_stream(headers) && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// Whether the answer is short JSON that is not all here yet.
+pub(crate) fn is_short_answer(reply: &Reply) -> bool {
+    let body = reply.response.body();
+    if body.is_here() {
+        return false;
+    }
+    let value = reply.response.headers().get(CONTENT_TYPE);
+    let is_json = value.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    let short = u64::try_from(SHORT).unwrap_or(u64::MAX);
+    is_json && body.size_hint().lower() <= short
+}
+
+/// Waits for the end of a short answer; one that is longer or slower than it seemed goes on as it is.
+///
+/// # Errors
+/// It broke off.
+pub(crate) async fn hold_short(reply: &mut Reply) -> Result<(), BadStart> {
+    let mut bytes = 0;
+    let reading = reply.response.body_mut().read_until(|data| {
+        bytes += data.len();
+        bytes > SHORT
+    });
+    match timeout(SHORT_PATIENCE, reading).await {
+        Ok(Err(cut)) => {
+            let (kind, detail) = (FaultKind::Truncated, cut.to_string());
+            let fault = Fault { kind, sent: Sent::Some, reused: false, detail };
+            Err(BadStart { fault, is_answer: false })
+        }
+        Ok(Ok(_)) | Err(_) => Ok(()),
+    }
 }
 
 /// Waits for the first event. When time is up and no other region is left (`is_last`), the head goes
@@ -70,6 +104,10 @@ pub(crate) async fn hold_first(
     Err(BadStart { fault, is_answer })
 }
 
+/// The most bytes of a JSON answer that are held back.
+const SHORT: usize = 64 * 1024;
+/// From its head to its end: it was written before the head was sent, nearly always.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 /// A first event may be so much later than the slowest one of the window.
 const SLOWER_BY: u32 = 10;
 /// However fast a region is, a stream has this long for its first event.

@@ -103,6 +103,15 @@ impl RegionBody {
         }
     }
 
+    /// Whether the rest is here already, so that nothing can go wrong with it any more.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        match &self.source {
+            Source::Http1(conn) => conn.is_here(),
+            source => source.is_done(),
+        }
+    }
+
     /// Reads on until `enough` says so of what has come, or more is held than is good; what was read
     /// stays in front of the rest. False if the body ended first.
     ///

@@ -139,3 +139,29 @@ fn a_region_that_stalls_in_a_stream_ends_it_too() {
     let answer = proxy.ask(CHAT);
     assert!(!answer.complete && answer.text().contains("nearway_stream_timeout"), "{answer:?}");
 }
+
+#[test]
+fn a_short_answer_that_breaks_off_fails_over_unseen() {
+    const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    for rest in [
+        "content-length: 10\r\n\r\n{\"a\":",
+        "transfer-encoding: chunked\r\n\r\n3\r\n{\"a\r\n",
+        "transfer-encoding: chunked\r\n\r\n3\r\n{\"a\r\nzz\r\n",
+    ] {
+        let cut = RawRegion::start(move |_, connection| {
+            connection.send(format!("{JSON}{rest}"));
+            connection.stream.shutdown(Shutdown::Both).unwrap();
+        });
+        let (answer, asked) = behind(&cut, CHAT);
+        assert_eq!((answer.text(), asked), (GOOD, 1), "{rest:?}: {}", answer.head);
+        // what may have created something is not repeated
+        let (answer, asked) = behind(&cut, &CHAT.replace("chat/completions", "files"));
+        assert_eq!((answer.status(), answer.complete, asked), (200, false, 0), "{rest:?}");
+    }
+    let slow = RawRegion::start(|_, connection| {
+        connection.send(format!("{JSON}transfer-encoding: chunked\r\n\r\n1\r\n[\r\n"));
+        connection.send("1\r\n]\r\n0\r\n\r\n");
+    });
+    let (answer, asked) = behind(&slow, CHAT);
+    assert_eq!((answer.text(), asked, answer.complete), ("[]", 0, true));
+}

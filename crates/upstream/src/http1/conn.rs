@@ -221,6 +221,17 @@ impl Conn {
         self.framing.is_done()
     }
 
+    /// Whether all that is still to come has been read from the socket.
+    pub(crate) fn is_here(&self) -> bool {
+        match &self.framing {
+            Framing::Length(length) => {
+                usize::try_from(*length).is_ok_and(|left| left <= self.here.len())
+            }
+            Framing::Chunked(chunked) => chunked.is_done(),
+            Framing::UntilClose => false,
+        }
+    }
+
     /// The bytes that are still to come, where they are known.
     pub(crate) fn length(&self) -> Option<u64> {
         match self.framing {
