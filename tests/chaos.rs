@@ -277,7 +277,8 @@ where
         Mode::ResetMiddle => ([head, part].concat(), Some(Then::Leave(End::Reset))),
         Mode::Truncated => ([head, part].concat(), Some(Then::Leave(End::Close))),
         Mode::BadChunks => {
-            ([STREAM, EVENT, "zz\r\n???\r\n"].concat(), Some(Then::Leave(End::Close)))
+            let (head, chunk) = if stream { (STREAM, EVENT) } else { (CHUNKED_JSON, CHUNK) };
+            ([head, chunk, "zz\r\n???\r\n"].concat(), Some(Then::Leave(End::Close)))
         }
         Mode::Stall => ([head, part].concat(), None),
         Mode::Answer(answer) | Mode::Refusal(answer) => (answer.to_owned(), Some(Then::Next)),
@@ -308,4 +309,7 @@ const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
 const EVENT: &str = "2f\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\r\n";
 const JSON: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 400\r\n\r\n";
+const CHUNKED_JSON: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+const CHUNK: &str = "c\r\n{\"choices\":[\r\n";
 const HALF: &str = "{\"choices\":[{\"message\":{\"con";

@@ -64,6 +64,8 @@ impl Row {
         let wrong = |request: &&Seen| {
             let ill = !all_down && !flapping && request.started < heal;
             let astray = ill && request.region.as_deref() == Some("lead");
+            // a region without the deployment can take an upload all the same
+            let astray = astray && request.kind != Kind::Upload;
             // an upload may not be repeated, so one that fails on its way proves nothing
             let failed = request.outcome != Outcome::Answered && request.kind != Kind::Upload;
             request.started >= since && (failed || astray)

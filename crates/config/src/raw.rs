@@ -189,7 +189,7 @@ pub(crate) struct RawFailover {
     /// The longest such pause.
     #[schemars(transform = defaults::BACKOFF_MAX.in_schema())]
     pub(crate) backoff_max: Option<Text<Duration>>,
-    /// Retries for each hundred requests of late; ten a second and worker are always allowed.
+    /// Retries for each hundred requests of late; twenty a second and worker are always allowed.
     #[schemars(transform = defaults::RETRY_PERCENT.in_schema())]
     pub(crate) retry_percent: Option<Text<f64>>,
     /// Whether a stream whose first content is late is asked for in the next region too.

@@ -60,6 +60,6 @@ fn of(settings: &Settings) -> [RetryBudgetSettings; 2] {
 /// How far back requests and what was spent on them count.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Retries a second that a worker may always make: a region that dies takes what is in flight with it.
-const RETRY_RESERVE: u32 = 10;
+const RETRY_RESERVE: u32 = 20;
 /// The same of hedges, for a worker with little to do.
 const HEDGE_RESERVE: u32 = 1;

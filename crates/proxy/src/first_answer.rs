@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::{HeaderName, RETRY_AFTER};
 use nearway_route::{Plan, Ranking};
-use nearway_upstream::{Fault, FaultKind, Limits, Reply, Transport};
+use nearway_upstream::{Fault, FaultKind, Limits, Reply, Sent, Transport};
 use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
 use nearway_wire::retry_hint::{RETRY_AFTER_MS, retry_hint};
 use tokio::time::{sleep, timeout};
@@ -233,7 +233,18 @@ impl<T: Transport> Search<'_, T> {
             Some(after) if self.original.can_be_hedged() => {
                 Box::pin(self.send_hedged(target, limits, after)).await
             }
-            _ => self.original.attempt(self.transport, target, limits).await,
+            _ => {
+                let silence = self.settle.silence();
+                let attempt = self.original.attempt(self.transport, target, limits);
+                if wait.is_last {
+                    return attempt.await;
+                }
+                tokio::select! {
+                    biased;
+                    outcome = attempt => outcome,
+                    () = silence => Err(silent()),
+                }
+            }
         }
     }
 
@@ -285,6 +296,9 @@ impl<T: Transport> Search<'_, T> {
         wait: FirstEventWait,
     ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
         let holds = self.prepared.settings.hold_first_event;
+        if !holds || !is_readable_stream(&reply) {
+            self.settle.answer_began();
+        }
         match Fault::from_status(reply.response.status()) {
             None if !holds => Ok(reply),
             None if is_readable_stream(&reply) => self.first_event(reply, wait).await,
@@ -305,10 +319,19 @@ impl<T: Transport> Search<'_, T> {
         wait: FirstEventWait,
     ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
         let before = self.settle.elapsed();
-        let held = Box::pin(hold_first(&mut reply, wait.patience, wait.is_last)).await;
+        let silence = self.settle.silence();
+        let hold = Box::pin(hold_first(&mut reply, wait.patience, wait.is_last));
+        let held = tokio::select! {
+            biased;
+            held = hold => held,
+            () = silence, if !wait.is_last => Err(BadStart { fault: silent(), is_answer: false }),
+        };
         self.settle.waited(self.settle.elapsed().saturating_sub(before));
         match held {
-            Ok(()) => Ok(reply),
+            Ok(()) => {
+                self.settle.answer_began();
+                Ok(reply)
+            }
             Err(BadStart { fault, is_answer }) => Err((is_answer.then_some(reply), fault)),
         }
     }
@@ -375,6 +398,12 @@ fn limits(timeouts: &Timeouts, deadline: Duration, elapsed: Duration) -> Option<
     let left = deadline.saturating_sub(elapsed);
     let (connect, head) = (timeouts.connect.min(left), timeouts.head.min(left));
     (!left.is_zero()).then_some(Limits { connect, head, total: left })
+}
+
+/// A region that answers nobody: its requests are better off elsewhere than at the end of a timeout.
+fn silent() -> Fault {
+    let detail = "several requests wait there and none is answered".into();
+    Fault { kind: FaultKind::HeadTimeout, sent: Sent::Some, reused: false, detail }
 }
 
 /// Everybody is throttled: the client may come back when the first of them is not any more. SDKs do

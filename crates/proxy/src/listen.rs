@@ -86,7 +86,10 @@ async fn look_after(context: &Context<Pools>, lookout: &Lookout) {
     loop {
         tokio::select! {
             _ = reports.tick() => context.shared.flush_reports(),
-            _ = look.tick() => lookout.look(),
+            _ = look.tick() => {
+                lookout.look();
+                context.shared.look.notify_waiters();
+            }
             _ = tend.tick() => {
                 let prepared = context.prepared();
                 let regions = prepared.settings.regions.iter();

@@ -3,12 +3,13 @@
 //! A guard from the first step on. It settles when dropped, so a client that leaves is counted too,
 //! and in-flight numbers always come back.
 
+use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{Failure, InFlight, Lack, Moment, Outcome, Sample, Source, Vitals};
+use nearway_route::{Failure, InFlight, Lack, Moment, Outcome, Sample, Source, Vitals, Waiting};
 use nearway_telemetry::{
     Failover, HedgeEvent, RequestLine, RequestOutcome, failover, request_line,
     request_lines_enabled,
@@ -63,6 +64,9 @@ struct Attempted {
     sent: Duration,
     vitals: Arc<Vitals>,
     region_vitals: Arc<Vitals>,
+    // until the answer has begun
+    waiting: Option<Waiting>,
+    slowest: Option<Duration>,
     _in_flight: InFlight,
     _counted: nearway_telemetry::InFlight,
 }
@@ -143,6 +147,8 @@ impl Settle {
         Attempted {
             place: choice.place,
             sent: self.received + elapsed,
+            waiting: Some(choice.vitals.wait(self.moment(elapsed))),
+            slowest: choice.slowest,
             _in_flight: choice.vitals.enter(),
             _counted: self.prepared.route(Some(choice.place), self.deployment_place).enter(),
             vitals: choice.vitals,
@@ -229,6 +235,30 @@ impl Settle {
         let after = now.saturating_sub(attempt.sent);
         let reason = fault.kind.as_str();
         self.report(now, Outcome::Failure { reason, after, retry_after });
+    }
+
+    /// The answer has begun: its head has come, or the first event of a stream that is held.
+    pub(crate) fn answer_began(&mut self) {
+        let now = Moment::from(self.shared.clock.now());
+        if let Some(waiting) = self.current.as_mut().and_then(|attempt| attempt.waiting.take()) {
+            waiting.answered(now);
+        }
+    }
+
+    /// Ends when the region that is asked has stopped to answer anybody.
+    pub(crate) fn silence(&self) -> impl Future<Output = ()> + use<> {
+        let shared = self.shared.clone();
+        let attempt = self.current.as_ref();
+        let watched = attempt.map(|attempt| (attempt.vitals.clone(), attempt.slowest));
+        async move {
+            let Some((vitals, usual)) = watched else { return pending().await };
+            loop {
+                shared.look.notified().await;
+                if vitals.is_silent(usual, Moment::from(shared.clock.now())) {
+                    return;
+                }
+            }
+        }
     }
 
     /// What the region says of its quota: when little is left, others come first.

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use nearway_route::{Live, Reader, Table};
 use nearway_telemetry::{FailoverMetrics, Metrics, ProxyMetrics, RouteMetrics};
 use nearway_upstream::{Clock, Transport};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::budgets::Budgets;
 use crate::identify::LastTarget;
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: ProxyMetrics,
     pub(crate) reports: Reports,
     pub(crate) budgets: Budgets,
+    /// Rung every [`LOOK_EVERY`](crate::leave::LOOK_EVERY), for those that wait.
+    pub(crate) look: Notify,
     /// The time to finish is over: what is not settled yet is cut.
     pub(crate) drained: Cell<bool>,
 }
@@ -80,6 +82,7 @@ impl<T: Transport> Context<T> {
                 metrics,
                 reports: Reports::new(worker.reports.clone()),
                 budgets: Budgets::new(&prepared.settings),
+                look: Notify::new(),
                 drained: Cell::new(false),
             }),
             registry: worker.metrics.clone(),

@@ -13,6 +13,8 @@ pub enum Condition {
     NearlySpent,
     /// It failed, and its breaker lets some requests through to see whether it is well again.
     Recovering,
+    /// Several requests wait there, and none has been answered for far longer than answers take.
+    Silent,
     /// It asked to be left alone: a 429, or a 503 with a hint.
     Cooled,
     /// Its newest probe failed; what clients' requests see there is not known to be as bad.
@@ -27,10 +29,11 @@ pub enum Condition {
 
 impl Condition {
     /// Every condition, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Good,
         Self::NearlySpent,
         Self::Recovering,
+        Self::Silent,
         Self::Cooled,
         Self::Down,
         Self::Open,
@@ -40,7 +43,7 @@ impl Condition {
 
     /// Whether requests go there only as a last resort.
     pub const fn is_out(self) -> bool {
-        !matches!(self, Self::Good | Self::NearlySpent | Self::Recovering)
+        !matches!(self, Self::Good | Self::NearlySpent | Self::Recovering | Self::Silent)
     }
 
     /// A label, such as `nearly_spent`.
@@ -49,6 +52,7 @@ impl Condition {
             Self::Good => "good",
             Self::NearlySpent => "nearly_spent",
             Self::Recovering => "recovering",
+            Self::Silent => "silent",
             Self::Cooled => "cooled",
             Self::Down => "down",
             Self::Open => "open",

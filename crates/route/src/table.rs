@@ -197,6 +197,11 @@ impl Entry {
         self.vitals.lacks_for(operation, now)
     }
 
+    /// Whether the deployment has stopped to answer there.
+    pub fn is_silent(&self, now: Moment) -> bool {
+        self.vitals.is_silent(self.first_token.map(|spread| spread.max), now)
+    }
+
     /// How fit the region is for a request of this operation.
     pub fn condition(&self, operation: Lack, now: Moment) -> Condition {
         let breaker = self.breaker_state(now);
@@ -212,6 +217,8 @@ impl Entry {
             Condition::Down
         } else if self.cooled_for(now).is_some() {
             Condition::Cooled
+        } else if self.is_silent(now) {
+            Condition::Silent
         } else if breaker != BreakerState::Closed {
             Condition::Recovering
         } else if self.nearly_spent_for(now).is_some() {

@@ -20,12 +20,14 @@ use crate::{
     deadline::Deadline,
     lack::{LACKS, Lack},
     moment::Moment,
+    silence::{Silence, Waiting},
 };
 
 /// The moving state of one (region, deployment), or of one region.
 #[derive(Debug, Default)]
 pub struct Vitals {
     in_flight: AtomicU32,
+    silence: Silence,
     breaker: Breaker,
     cooled: Deadline,
     nearly_spent: Deadline,
@@ -51,6 +53,21 @@ impl Vitals {
     /// Requests under way.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
+    }
+
+    /// A request begins to wait for the head of its answer.
+    pub fn wait(self: &Arc<Self>, now: Moment) -> Waiting {
+        Waiting::begin(Arc::clone(self), now)
+    }
+
+    pub(crate) const fn silence(&self) -> &Silence {
+        &self.silence
+    }
+
+    /// Whether it has stopped to answer: several requests wait, and none was answered for much longer
+    /// than the slowest of late took. `usual` is what an answer takes where none is known of late.
+    pub fn is_silent(&self, usual: Option<Duration>, now: Moment) -> bool {
+        self.silence.has_fallen(usual, now)
     }
 
     /// How requests have ended here, and whether that leaves it fit for more.
