@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::{HeaderName, RETRY_AFTER};
-use nearway_route::{Plan, Ranking};
+use nearway_route::{Awaited, Plan, Ranking};
 use nearway_upstream::{Fault, FaultKind, Limits, Reply, Sent, Transport};
 use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
 use nearway_wire::retry_hint::{RETRY_AFTER_MS, retry_hint};
@@ -296,14 +296,18 @@ impl<T: Transport> Search<'_, T> {
         wait: FirstEventWait,
     ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
         let holds = self.prepared.settings.hold_first_event;
-        if !holds || !is_readable_stream(&reply) {
-            self.settle.answer_began();
-        }
+        let streams_tokens = self.original.identity.operation.streams_tokens();
+        let awaited = if is_readable_stream(&reply) {
+            streams_tokens.then_some(Awaited::FirstToken)
+        } else {
+            is_short_answer(&reply).then_some(Awaited::End)
+        };
+        self.settle.awaits(awaited);
         match Fault::from_status(reply.response.status()) {
             None if !holds => Ok(reply),
             None if is_readable_stream(&reply) => self.first_event(reply, wait).await,
             None if !self.original.may_create_state() && is_short_answer(&reply) => {
-                self.whole(reply).await
+                self.whole(reply, wait).await
             }
             None => Ok(reply),
             Some(fault) if fault.kind == FaultKind::Rejected => {
@@ -328,10 +332,7 @@ impl<T: Transport> Search<'_, T> {
         };
         self.settle.waited(self.settle.elapsed().saturating_sub(before));
         match held {
-            Ok(()) => {
-                self.settle.answer_began();
-                Ok(reply)
-            }
+            Ok(()) => Ok(reply),
             Err(BadStart { fault, is_answer }) => Err((is_answer.then_some(reply), fault)),
         }
     }
@@ -339,11 +340,24 @@ impl<T: Transport> Search<'_, T> {
     async fn whole(
         &mut self,
         mut reply: Box<Reply>,
+        wait: FirstEventWait,
     ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
         let before = self.settle.elapsed();
-        let held = Box::pin(hold_short(&mut reply)).await;
+        let silence = self.settle.silence();
+        let hold = Box::pin(hold_short(&mut reply));
+        let held = tokio::select! {
+            biased;
+            held = hold => held,
+            () = silence, if !wait.is_last => Err(BadStart { fault: silent(), is_answer: false }),
+        };
         self.settle.waited(self.settle.elapsed().saturating_sub(before));
-        held.map(|()| reply).map_err(|BadStart { fault, .. }| (None, fault))
+        match held {
+            Ok(()) => {
+                self.settle.awaits(None);
+                Ok(reply)
+            }
+            Err(BadStart { fault, .. }) => Err((None, fault)),
+        }
     }
 
     /// A 4xx that may say that this region lacks what another one has (API fact sheet 4.1, 4.3).

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{Failure, InFlight, Lack, Moment, Outcome, Sample, Source, Vitals, Waiting};
+use nearway_route::{
+    Awaited, Failure, InFlight, Lack, Moment, Outcome, Sample, Source, Vitals, Waiting,
+};
 use nearway_telemetry::{
     Failover, HedgeEvent, RequestLine, RequestOutcome, failover, request_line,
     request_lines_enabled,
@@ -64,7 +66,7 @@ struct Attempted {
     sent: Duration,
     vitals: Arc<Vitals>,
     region_vitals: Arc<Vitals>,
-    // until the answer has begun
+    // until the answer has begun well
     waiting: Option<Waiting>,
     slowest: Option<Duration>,
     _in_flight: InFlight,
@@ -237,11 +239,14 @@ impl Settle {
         self.report(now, Outcome::Failure { reason, after, retry_after });
     }
 
-    /// The answer has begun: its head has come, or the first event of a stream that is held.
-    pub(crate) fn answer_began(&mut self) {
+    /// What was awaited has come; the next is `awaited`, if anything.
+    pub(crate) fn awaits(&mut self, awaited: Option<Awaited>) {
+        let Some(attempt) = &mut self.current else { return };
+        let Some(waiting) = attempt.waiting.take() else { return };
         let now = Moment::from(self.shared.clock.now());
-        if let Some(waiting) = self.current.as_mut().and_then(|attempt| attempt.waiting.take()) {
-            waiting.answered(now);
+        match awaited {
+            Some(awaited) => attempt.waiting = Some(waiting.goes_on(awaited, now)),
+            None => waiting.answered(now),
         }
     }
 
@@ -318,6 +323,7 @@ impl Settle {
 
     /// The first content token is here.
     pub(crate) fn first_token(&mut self) {
+        self.awaits(None);
         let Some(attempt) = &self.current else { return };
         let after = self.shared.clock.now().saturating_sub(attempt.sent);
         self.first_token = Some(after);
@@ -395,6 +401,10 @@ impl Drop for Settle {
             true => RequestOutcome::DrainTimeout,
             false => RequestOutcome::ClientGone,
         });
+        if self.outcome == Some(RequestOutcome::Ok) {
+            // a stream may have had no token to wait for
+            self.awaits(None);
+        }
         let now = self.shared.clock.now();
         let total = now.saturating_sub(self.received);
         let place = self.current.as_ref().map(|attempt| attempt.place);

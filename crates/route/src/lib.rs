@@ -93,7 +93,7 @@ pub use region::{DeploymentSet, RegionId, RegionSpec};
 pub use retry_budget::{RetryBudget, RetryBudgetSettings};
 pub use sample::{Measured, Outcome, Sample, Source};
 pub use settings::{RankBy, RoutingSettings, Strategy, Switch};
-pub use silence::Waiting;
+pub use silence::{Awaited, Waiting};
 pub use spread::Spread;
 pub use table::{Entry, LastError, OTHER, Ranking, Table};
 pub use track::LiveTally;

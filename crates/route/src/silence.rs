@@ -2,8 +2,9 @@
 //! much longer than answers take there.
 //!
 //! A timeout must be long, since some answers are; the silence of all requests at once is told from
-//! that within a second. The proxy says when a request begins to wait and when its head has come;
-//! the plan and the rescue of those that wait ask here. Atomics, as in [`Vitals`](crate::Vitals).
+//! that within a second. The proxy says what each request waits for and when that has come; the plan
+//! and the rescue of those that wait ask here. What is waited for is kept apart: a region whose heads
+//! still come may send nothing behind them. Atomics, as in [`Vitals`](crate::Vitals).
 
 use std::{
     sync::{
@@ -15,7 +16,18 @@ use std::{
 
 use crate::{moment::Moment, vitals::Vitals};
 
-/// Who waits at one (region, deployment), and how long answers take.
+/// What a request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The head of the answer.
+    Head,
+    /// Behind it, the first content token of a stream.
+    FirstToken,
+    /// Behind it, the end of a short answer.
+    End,
+}
+
+/// Who waits for one of them at one (region, deployment), and how long that takes.
 #[derive(Debug, Default)]
 pub(crate) struct Silence {
     waiting: AtomicU32,
@@ -74,29 +86,41 @@ impl Silence {
     }
 }
 
-/// One request that waits for the head of its answer.
+/// One request that waits.
 #[derive(Debug)]
 #[must_use = "the request waits no more as soon as this is dropped"]
 pub struct Waiting {
     vitals: Arc<Vitals>,
+    awaited: Awaited,
     began: Moment,
 }
 
 impl Waiting {
-    pub(crate) fn begin(vitals: Arc<Vitals>, now: Moment) -> Self {
-        vitals.silence().begin(now);
-        Self { vitals, began: now }
+    pub(crate) fn begin(vitals: Arc<Vitals>, awaited: Awaited, now: Moment) -> Self {
+        vitals.silence(awaited).begin(now);
+        Self { vitals, awaited, began: now }
     }
 
-    /// The head has come. Dropped without, the request was given up, which says nothing.
+    /// It has come. Dropped without, the request was given up, which says nothing.
     pub fn answered(self, now: Moment) {
-        self.vitals.silence().answered(now.since(self.began), now);
+        self.silence().answered(now.since(self.began), now);
+    }
+
+    /// It has come, and something else is waited for.
+    pub fn goes_on(self, awaited: Awaited, now: Moment) -> Self {
+        let vitals = Arc::clone(&self.vitals);
+        self.answered(now);
+        Self::begin(vitals, awaited, now)
+    }
+
+    fn silence(&self) -> &Silence {
+        self.vitals.silence(self.awaited)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.vitals.silence().waiting.fetch_sub(1, Relaxed);
+        self.silence().waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -136,14 +160,14 @@ mod tests {
     }
 
     fn waiting(vitals: &Arc<Vitals>, count: usize, millis: u64) -> Vec<Waiting> {
-        (0..count).map(|_| Waiting::begin(vitals.clone(), at(millis))).collect()
+        (0..count).map(|_| Waiting::begin(vitals.clone(), Awaited::Head, at(millis))).collect()
     }
 
     #[test]
     fn many_that_wait_long_in_vain_are_a_silence() {
         let vitals = Arc::new(Vitals::default());
         let usual = Some(Duration::from_millis(100));
-        let fallen = |millis| vitals.silence().has_fallen(usual, at(millis));
+        let fallen = |millis| vitals.silence(Awaited::Head).has_fallen(usual, at(millis));
         let few = waiting(&vitals, 3, 1_000);
         assert!(!fallen(9_000), "three may all be slow");
         let one_more = waiting(&vitals, 1, 9_000);
@@ -168,14 +192,31 @@ mod tests {
         waiting(&vitals, 1, 0).pop().unwrap().answered(at(20_000));
         let many = waiting(&vitals, 50, 21_000);
         let usual = Some(Duration::from_millis(100));
-        let fallen = |millis| vitals.silence().has_fallen(usual, at(millis));
+        let fallen = |millis| vitals.silence(Awaited::Head).has_fallen(usual, at(millis));
         assert!(!fallen(50_000), "answers take 20 s");
         assert!(fallen(81_000), "but not a minute");
         drop(many);
         let unknown = Arc::new(Vitals::default());
         let many = waiting(&unknown, 50, 0);
-        assert!(!unknown.silence().has_fallen(None, at(1_000_000)), "nothing is known");
+        assert!(
+            !unknown.silence(Awaited::Head).has_fallen(None, at(1_000_000)),
+            "nothing is known"
+        );
         drop(many);
+    }
+
+    #[test]
+    fn heads_that_come_hide_no_silence_behind_them() {
+        let vitals = Arc::new(Vitals::default());
+        let usual = Some(Duration::from_millis(100));
+        let mut behind = Vec::new();
+        for millis in (0..1_000).step_by(50) {
+            let head = Waiting::begin(vitals.clone(), Awaited::Head, at(millis));
+            behind.push(head.goes_on(Awaited::End, at(millis + 1)));
+        }
+        assert!(!vitals.is_silent(usual, at(400)) && vitals.is_silent(usual, at(1_000)));
+        drop(behind);
+        assert!(!vitals.is_silent(usual, at(1_000)));
     }
 
     #[test]
@@ -195,7 +236,7 @@ mod tests {
                     one.answered(at(9));
                 }
             }
-            prop_assert_eq!(vitals.silence().waiting.load(Relaxed), 0);
+            prop_assert_eq!(vitals.silence(Awaited::Head).waiting.load(Relaxed), 0);
         }
     }
 }

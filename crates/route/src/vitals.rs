@@ -20,14 +20,15 @@ use crate::{
     deadline::Deadline,
     lack::{LACKS, Lack},
     moment::Moment,
-    silence::{Silence, Waiting},
+    silence::{Awaited, Silence, Waiting},
 };
 
 /// The moving state of one (region, deployment), or of one region.
 #[derive(Debug, Default)]
 pub struct Vitals {
     in_flight: AtomicU32,
-    silence: Silence,
+    /// By [`Awaited`].
+    silences: [Silence; 3],
     breaker: Breaker,
     cooled: Deadline,
     nearly_spent: Deadline,
@@ -57,17 +58,22 @@ impl Vitals {
 
     /// A request begins to wait for the head of its answer.
     pub fn wait(self: &Arc<Self>, now: Moment) -> Waiting {
-        Waiting::begin(Arc::clone(self), now)
+        Waiting::begin(Arc::clone(self), Awaited::Head, now)
     }
 
-    pub(crate) const fn silence(&self) -> &Silence {
-        &self.silence
+    pub(crate) const fn silence(&self, awaited: Awaited) -> &Silence {
+        let [head, first_token, end] = &self.silences;
+        match awaited {
+            Awaited::Head => head,
+            Awaited::FirstToken => first_token,
+            Awaited::End => end,
+        }
     }
 
     /// Whether it has stopped to answer: several requests wait, and none was answered for much longer
     /// than the slowest of late took. `usual` is what an answer takes where none is known of late.
     pub fn is_silent(&self, usual: Option<Duration>, now: Moment) -> bool {
-        self.silence.has_fallen(usual, now)
+        self.silences.iter().any(|silence| silence.has_fallen(usual, now))
     }
 
     /// How requests have ended here, and whether that leaves it fit for more.
