@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use nearway_route::Outcome;
-use nearway_upstream::{Clock, Fault, FaultKind, Sent};
+use nearway_upstream::{Clock, Fault, FaultKind, Returned, Sent};
 use nearway_wire::endpoint::Operation;
 use nearway_wire::error_body::read_error;
 use nearway_wire::first_token::{FirstToken, Progress};
@@ -151,7 +151,7 @@ fn holds(data: &[u8], name: &[u8]) -> bool {
 
 /// A fault of an answer that had begun.
 fn fault(kind: FaultKind, detail: &str) -> Fault {
-    Fault { sent: Sent::Some, ..Fault::unsent(kind, detail) }
+    Fault { sent: Sent::All, returned: Returned::Body, ..Fault::unsent(kind, detail) }
 }
 
 /// Far more than a tiny completion needs.

@@ -82,7 +82,7 @@ pub(crate) async fn attempt<T: Transport>(transport: &T, clock: Clock, probe: &P
     };
     let ended = tokio::time::timeout(timeout, asked).await.unwrap_or_else(|_elapsed| {
         let detail = format!("no complete answer in {timeout:?}");
-        Err(Fault { sent: Sent::Some, ..Fault::unsent(FaultKind::TotalTimeout, detail) }.into())
+        Err(Fault { sent: Sent::Part, ..Fault::unsent(FaultKind::TotalTimeout, detail) }.into())
     });
     let now = clock.now();
     let at = Moment::from(now);

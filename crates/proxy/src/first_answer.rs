@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use http::header::{HeaderName, RETRY_AFTER};
 use nearway_route::{Awaited, Plan, Ranking};
-use nearway_upstream::{Fault, FaultKind, Limits, Reply, Sent, Transport};
+use nearway_upstream::{Fault, FaultKind, Limits, Reply, Returned, Sent, Transport};
 use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
 use nearway_wire::retry_hint::{RETRY_AFTER_MS, retry_hint};
 use tokio::time::{sleep, timeout};
@@ -417,7 +417,8 @@ fn limits(timeouts: &Timeouts, deadline: Duration, elapsed: Duration) -> Option<
 /// A region that answers nobody: its requests are better off elsewhere than at the end of a timeout.
 fn silent() -> Fault {
     let detail = "several requests wait there and none is answered".into();
-    Fault { kind: FaultKind::HeadTimeout, sent: Sent::Some, reused: false, detail }
+    let (sent, returned) = (Sent::All, Returned::Nothing);
+    Fault { kind: FaultKind::HeadTimeout, sent, returned, reused: false, detail }
 }
 
 /// Everybody is throttled: the client may come back when the first of them is not any more. SDKs do

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::body::Body;
-use nearway_upstream::{Fault, FaultKind, Reply, Sent};
+use nearway_upstream::{Fault, FaultKind, Reply, Returned, Sent};
 use nearway_wire::headers::is_event_stream;
 use nearway_wire::stream_error::{FirstEvent, Opening};
 use tokio::time::timeout;
@@ -62,8 +62,7 @@ pub(crate) async fn hold_short(reply: &mut Reply) -> Result<(), BadStart> {
     match timeout(SHORT_PATIENCE, reading).await {
         Ok(Err(cut)) => {
             let (kind, detail) = (FaultKind::Truncated, cut.to_string());
-            let fault = Fault { kind, sent: Sent::Some, reused: false, detail };
-            Err(BadStart { fault, is_answer: false })
+            Err(BadStart { fault: behind_the_head(kind, detail), is_answer: false })
         }
         Ok(Ok(_)) | Err(_) => Ok(()),
     }
@@ -100,8 +99,11 @@ pub(crate) async fn hold_first(
         }
         Ok(Ok(true)) => return Ok(()),
     };
-    let fault = Fault { kind, sent: Sent::Some, reused: false, detail };
-    Err(BadStart { fault, is_answer })
+    Err(BadStart { fault: behind_the_head(kind, detail), is_answer })
+}
+
+fn behind_the_head(kind: FaultKind, detail: String) -> Fault {
+    Fault { kind, sent: Sent::All, returned: Returned::Head, reused: false, detail }
 }
 
 /// The most bytes of a JSON answer that are held back.

@@ -106,13 +106,16 @@ pub(crate) fn lesson(kind: FaultKind) -> Lesson {
 
 #[cfg(test)]
 mod tests {
+    use nearway_upstream::Returned;
+
     use super::*;
 
     const PLAIN: Facts = Facts { creates_state: false, own_credential: true, freshened: false };
     const STATEFUL: Facts = Facts { creates_state: true, ..PLAIN };
 
     fn fault(kind: FaultKind, sent: Sent, reused: bool) -> Fault {
-        Fault { kind, sent, reused, detail: String::new() }
+        let returned = Returned::Nothing;
+        Fault { kind, sent, returned, reused, detail: String::new() }
     }
 
     #[test]
@@ -120,25 +123,27 @@ mod tests {
         use FaultKind::{
             ClientBody, Connect, Rejected, Reset, ServerError, Throttled, Unauthorized,
         };
-        use Sent::{Nothing, Some};
+        use Sent::{All, Nothing, Part};
         use Step::{GiveUp, NextRegion, SameRegion};
         let fresh = Facts { freshened: true, ..PLAIN };
         let passed = Facts { own_credential: false, ..PLAIN };
         let cases = [
             (Connect, Nothing, false, PLAIN, NextRegion),
             (Connect, Nothing, false, STATEFUL, NextRegion),
-            (Reset, Some, true, PLAIN, SameRegion),
-            (Reset, Some, true, fresh, NextRegion),
-            (Reset, Some, false, PLAIN, NextRegion),
-            (Reset, Some, true, STATEFUL, GiveUp),
+            (Reset, Part, true, PLAIN, SameRegion),
+            (Reset, All, true, PLAIN, SameRegion),
+            (Reset, All, true, fresh, NextRegion),
+            (Reset, All, false, PLAIN, NextRegion),
+            (Reset, Part, true, STATEFUL, GiveUp),
+            (Reset, All, true, STATEFUL, GiveUp),
             (Reset, Nothing, true, STATEFUL, SameRegion),
-            (ServerError, Some, false, PLAIN, NextRegion),
-            (ServerError, Some, false, STATEFUL, GiveUp),
-            (Throttled, Some, false, STATEFUL, NextRegion),
-            (Unauthorized, Some, false, PLAIN, NextRegion),
-            (Unauthorized, Some, false, passed, GiveUp),
-            (Rejected, Some, false, PLAIN, GiveUp),
-            (ClientBody, Some, false, PLAIN, GiveUp),
+            (ServerError, All, false, PLAIN, NextRegion),
+            (ServerError, All, false, STATEFUL, GiveUp),
+            (Throttled, All, false, STATEFUL, NextRegion),
+            (Unauthorized, All, false, PLAIN, NextRegion),
+            (Unauthorized, All, false, passed, GiveUp),
+            (Rejected, All, false, PLAIN, GiveUp),
+            (ClientBody, All, false, PLAIN, GiveUp),
         ];
         for (kind, sent, reused, facts, step) in cases {
             assert_eq!(
@@ -151,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_refused_credential_is_held_against_whoever_owns_it() {
-        let refused = fault(FaultKind::Unauthorized, Sent::Some, false);
+        let refused = fault(FaultKind::Unauthorized, Sent::All, false);
         assert_eq!(blamed(&refused, PLAIN), Side::Region);
         assert_eq!(blamed(&refused, Facts { own_credential: false, ..PLAIN }), Side::Client);
     }

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::head_clock::HeadClock;
 use crate::http1::{Conn, Head, HeadFailure, Outbound, Upload};
 use crate::reply::Source;
-use crate::{Fault, FaultKind, Interim, Limits, RegionBody, Reply, Sent, Timing};
+use crate::{Fault, FaultKind, Interim, Limits, RegionBody, Reply, Returned, Sent, Timing};
 
 /// A request that was handed to its connection.
 pub(crate) struct Exchange<'i> {
@@ -91,7 +91,11 @@ impl<'i> Exchange<'i> {
             Err(failure) => failure,
         };
         let untouched = self.conn.written() == self.before;
-        let sent = if untouched { Sent::Nothing } else { Sent::Some };
+        let sent = match untouched {
+            true => Sent::Nothing,
+            false if self.conn.is_sending() => Sent::Part,
+            false => Sent::All,
+        };
         let (kind, detail) = match failure {
             None => return Err((late(timing.head, sent, reused), None)),
             Some(HeadFailure::Malformed(malformed)) => {
@@ -102,12 +106,13 @@ impl<'i> Exchange<'i> {
         };
         let goes_on = kind == FaultKind::Reset && untouched && reused;
         let unsent = goes_on.then(|| Box::new(self.conn.take_back()));
-        Err((Fault { kind, sent, reused, detail }, unsent))
+        Err((Fault { kind, sent, returned: Returned::Nothing, reused, detail }, unsent))
     }
 }
 
 /// The fault of a region that did not begin to answer in time.
 pub(crate) fn late(waited: Duration, sent: Sent, reused: bool) -> Fault {
     let detail = format!("no response head within {waited:?}");
-    Fault { kind: FaultKind::HeadTimeout, sent, reused, detail }
+    let returned = Returned::Nothing;
+    Fault { kind: FaultKind::HeadTimeout, sent, returned, reused, detail }
 }

@@ -13,6 +13,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// How much of the request had left this process.
     pub sent: Sent,
+    /// How much of an answer had come back.
+    pub returned: Returned,
     /// Whether the connection had served an earlier request: if so, and nothing came back, it may
     /// just have been closed by the other side at the same moment.
     pub reused: bool,
@@ -77,8 +79,22 @@ pub enum Side {
 pub enum Sent {
     /// Surely nothing: any request may go again.
     Nothing,
-    /// Some bytes, perhaps all: the region may have acted.
-    Some,
+    /// At least one byte, and not surely all: the region may have acted, though it has hardly seen
+    /// the whole request. Over HTTP/2 it may also be all, since hyper does not tell.
+    Part,
+    /// The whole request: the region may well be at work on it.
+    All,
+}
+
+/// How much of an answer had come back when the fault came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// No response head; interim answers (1xx) and half a head are nothing yet.
+    Nothing,
+    /// A response head, and no byte of its body was looked at.
+    Head,
+    /// At least one byte of a response body.
+    Body,
 }
 
 impl FaultKind {
@@ -153,12 +169,14 @@ impl Fault {
     /// A fault from before any byte left.
     #[must_use]
     pub fn unsent(kind: FaultKind, detail: impl Into<String>) -> Self {
-        Self { kind, sent: Sent::Nothing, reused: false, detail: detail.into() }
+        let (sent, returned) = (Sent::Nothing, Returned::Nothing);
+        Self { kind, sent, returned, reused: false, detail: detail.into() }
     }
 
     /// A complete response whose status counts as a failure; `None` for one that does not.
     ///
     /// The mapping is that of API fact sheet 4.3; whether to try elsewhere is the caller's decision.
+    /// The request counts as sent: a region that answers early has seen what it wants of it.
     #[must_use]
     pub fn from_status(status: http::StatusCode) -> Option<Self> {
         let kind = match status.as_u16() {
@@ -170,7 +188,8 @@ impl Fault {
         };
         Some(Self {
             kind,
-            sent: Sent::Some,
+            sent: Sent::All,
+            returned: Returned::Head,
             reused: false,
             detail: format!("answered {}", status.as_u16()),
         })
@@ -185,7 +204,7 @@ impl Fault {
         } else {
             FaultKind::Reset
         };
-        Self { kind, sent, reused, detail: innermost(error) }
+        Self { kind, sent, returned: Returned::Nothing, reused, detail: innermost(error) }
     }
 }
 

@@ -140,7 +140,7 @@ impl Shared {
         let outcome = outcome.await;
         timing.head = Instant::now() - started;
         let untouched = written.load(Ordering::Relaxed) == before;
-        let sent = if untouched { Sent::Nothing } else { Sent::Some };
+        let sent = if untouched { Sent::Nothing } else { Sent::Part };
         let (fault, unsent) = match outcome {
             Some(Ok(response)) => {
                 let response = response

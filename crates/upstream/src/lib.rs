@@ -24,7 +24,7 @@ mod transport;
 
 pub use body::{BodyError, BodyLimits, Failed, Held, HeldBody, Home, RequestBody, Splice};
 pub use credential::Credential;
-pub use fault::{Fault, FaultKind, Sent, Side};
+pub use fault::{Fault, FaultKind, Returned, Sent, Side};
 pub use gather::poll_write_gathered;
 pub use http1::Upgraded;
 pub use interim::{Interim, InterimReader, Interims};

@@ -1,0 +1,77 @@
+//! A pool, a request and the least that is a region.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http::header::HOST;
+use nearway_telemetry::{Build, Metrics};
+use nearway_upstream::{
+    Fault, Limits, Origin, PoolSettings, Pools, Region, RegionSettings, Reply, RequestBody,
+    TlsTrust, Transport,
+};
+use tokio::net::TcpListener;
+use tokio::task::LocalSet;
+use tokio_util::task::TaskTracker;
+
+/// Long enough for a loaded machine, short enough to notice.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// What a test waits for on purpose.
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
+/// More than all buffers between two sockets hold.
+pub(crate) const HUGE: usize = 64 * 1024 * 1024;
+
+/// Nothing runs out.
+pub(crate) const PATIENT: Limits = Limits { connect: PATIENCE, head: PATIENCE, total: PATIENCE };
+
+/// A region on a port of its own, and its listener.
+pub(crate) async fn region() -> (Arc<Region>, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let origin = Origin { https: false, host: "127.0.0.1".into(), port, prefix: String::new() };
+    let region = Region::new(RegionSettings {
+        id: 1,
+        name: "only".into(),
+        origin,
+        credential: None,
+        trust: TlsTrust::System,
+        http2: false,
+    });
+    (region.unwrap(), listener)
+}
+
+/// A pool without connections.
+pub(crate) fn pools() -> Pools {
+    let metrics = Metrics::new(Build { version: "0", commit: None }).unwrap();
+    Pools::new(PoolSettings::default(), metrics, TaskTracker::new())
+}
+
+/// Posts so many bytes.
+pub(crate) async fn post(
+    pools: &Pools,
+    region: &Arc<Region>,
+    bytes: usize,
+    limits: Limits,
+) -> Result<Box<Reply>, Fault> {
+    let body = RequestBody::Whole(Some(Bytes::from(vec![b'x'; bytes])));
+    let request = Request::post("/v1/x").header(HOST, region.host()).body(body).unwrap();
+    pools.send(region, request, limits, None).await
+}
+
+/// Runs both to the end of `test`, on one thread as a worker does.
+pub(crate) async fn beside<T>(
+    region: impl Future<Output = ()>,
+    test: impl Future<Output = T>,
+) -> T {
+    let both = async {
+        tokio::pin!(test);
+        tokio::select! {
+            biased;
+            done = &mut test => done,
+            () = region => test.await,
+        }
+    };
+    LocalSet::new().run_until(both).await
+}

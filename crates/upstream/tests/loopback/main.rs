@@ -1,0 +1,8 @@
+//! A worker's pool against regions on loopback sockets, which do what no good region does.
+//!
+//! Each module is declared under `cfg(test)`, which is what lets its helpers panic.
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod harness;
