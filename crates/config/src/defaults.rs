@@ -116,6 +116,15 @@ pub(crate) const CONNECT: Bounded<Duration> = Bounded {
     least: Duration::from_millis(10),
     most: Duration::from_secs(60),
 };
+/// Two round trips and the work of two machines, of which the region's may be busy.
+pub(crate) const TLS: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(5),
+    least: Duration::from_millis(10),
+    most: Duration::from_secs(60),
+};
+/// TCP alone goes on for a quarter of an hour. Longer than the worst network pauses, and than a
+/// region thinks before it reads on; a region that read nothing of it can do nothing with it.
+pub(crate) const WRITE: Bounded<Duration> = wait(30);
 /// As long as the SDKs wait: reasoning models think before the first byte (API fact sheet section
 /// 11.2).
 pub(crate) const HEAD: Bounded<Duration> = wait(600);
@@ -174,8 +183,18 @@ mod tests {
 
     #[test]
     fn a_wait_is_within_its_own_range() {
-        for key in [INTERVAL, PROBE_TIMEOUT, WINDOW, HEAD, TOTAL, COOLDOWN_CAP, SWITCH_HOLD, DRAIN]
-        {
+        for key in [
+            INTERVAL,
+            PROBE_TIMEOUT,
+            WINDOW,
+            TLS,
+            WRITE,
+            HEAD,
+            TOTAL,
+            COOLDOWN_CAP,
+            SWITCH_HOLD,
+            DRAIN,
+        ] {
             assert!(key.least <= key.default && key.default <= key.most);
         }
     }

@@ -85,6 +85,8 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "timeouts:")?;
     for (key, wait) in [
         ("connect", timeouts.connect),
+        ("tls", timeouts.tls),
+        ("write", timeouts.write),
         ("head", timeouts.head),
         ("first_token", timeouts.first_token),
         ("idle", timeouts.idle),

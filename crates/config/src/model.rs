@@ -200,8 +200,12 @@ pub struct Failover {
 /// The longest wait at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Name lookup, TCP and TLS to a region.
+    /// Name lookup and TCP to a region.
     pub connect: Duration,
+    /// The TLS handshake with a region.
+    pub tls: Duration,
+    /// While bytes of a request lie ready and the region takes none of them.
+    pub write: Duration,
     /// From the request's last byte to the region's response head.
     pub head: Duration,
     /// From a stream's head to its first event, at most.

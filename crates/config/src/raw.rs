@@ -208,9 +208,16 @@ pub(crate) struct RawFailover {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct RawTimeouts {
-    /// Name lookup, TCP and TLS to a region.
+    /// Name lookup and TCP to a region.
     #[schemars(transform = defaults::CONNECT.in_schema())]
     pub(crate) connect: Option<Text<Duration>>,
+    /// The TLS handshake with a region.
+    #[schemars(transform = defaults::TLS.in_schema())]
+    pub(crate) tls: Option<Text<Duration>>,
+    /// While bytes of a request lie ready and the region takes none of them (over HTTP/2, pings watch
+    /// the connection instead).
+    #[schemars(transform = defaults::WRITE.in_schema())]
+    pub(crate) write: Option<Text<Duration>>,
     /// From the request's last byte to the head of the region's response.
     #[schemars(transform = defaults::HEAD.in_schema())]
     pub(crate) head: Option<Text<Duration>>,

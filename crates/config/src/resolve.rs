@@ -149,6 +149,8 @@ fn failover(raw: &RawFailover, source: &Source<'_>) -> Failover {
 fn timeouts(raw: &RawTimeouts, source: &Source<'_>) -> Timeouts {
     Timeouts {
         connect: source.quantity(raw.connect, &defaults::CONNECT),
+        tls: source.quantity(raw.tls, &defaults::TLS),
+        write: source.quantity(raw.write, &defaults::WRITE),
         head: source.quantity(raw.head, &defaults::HEAD),
         first_token: source.quantity(raw.first_token, &defaults::FIRST_TOKEN),
         idle: source.quantity(raw.idle, &defaults::IDLE),

@@ -223,7 +223,7 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
     let config = read(
         "regions: [{name: a, url: 'https://a.example:8443/p', deployments: {x: y$$z}, zone: eu}]\n\
          probe: {deployments: [x], prompt: 'say \"hi\"', jitter: 0.25}\nlimits: {body: 64MiB}\n\
-         workers: 3\ntimeouts: {connect: 1s500ms}\n",
+         workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s}\n",
     );
     let config = config.unwrap();
     let again = read(&effective(&config)).unwrap_or_else(|e| panic!("{e}\n{}", effective(&config)));

@@ -156,6 +156,8 @@ fn proxy(
         hold_first_event: config.failover.hold_first_event,
         timeouts: nearway_proxy::Timeouts {
             connect: timeouts.connect,
+            tls: timeouts.tls,
+            write: timeouts.write,
             head: timeouts.head,
             first_token: timeouts.first_token,
             idle: timeouts.idle,
@@ -224,6 +226,7 @@ fn probe(config: &Config, regions: &[Assembled], generation: u64) -> nearway_pro
         jitter: probe.jitter,
         timeout: probe.timeout,
         connect: config.timeouts.connect,
+        tls: config.timeouts.tls,
         samples: probe.samples,
         style: match probe.style {
             ProbeStyle::Azure => ApiStyle::Azure,

@@ -171,8 +171,13 @@ impl Probe {
     ) -> Result<Box<Reply>, Fault> {
         let request = self.request(method, target, body)?;
         let settings = &*self.settings;
-        let limits =
-            Limits { connect: settings.connect, head: settings.timeout, total: settings.timeout };
+        let limits = Limits {
+            connect: settings.connect,
+            tls: settings.tls,
+            head: settings.timeout,
+            write: settings.timeout,
+            total: settings.timeout,
+        };
         transport.send(&self.region, request, limits, None).await
     }
 

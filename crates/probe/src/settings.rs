@@ -35,8 +35,10 @@ pub struct Settings {
     pub jitter: f64,
     /// How long one probe may take, connecting included.
     pub timeout: Duration,
-    /// How long connecting may take of that.
+    /// How long the name and TCP may take of that.
     pub connect: Duration,
+    /// How long the TLS handshake may take of that.
+    pub tls: Duration,
     /// Probes of one (region, deployment) in a round, in sequence; 0 counts as 1.
     pub samples: u32,
     /// The URL form of probes.

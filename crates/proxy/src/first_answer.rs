@@ -410,8 +410,8 @@ fn may_pass(kind: FaultKind) -> bool {
 /// What one attempt may take of the time that is left; `None` when there is none.
 fn limits(timeouts: &Timeouts, deadline: Duration, elapsed: Duration) -> Option<Limits> {
     let left = deadline.saturating_sub(elapsed);
-    let (connect, head) = (timeouts.connect.min(left), timeouts.head.min(left));
-    (!left.is_zero()).then_some(Limits { connect, head, total: left })
+    let Timeouts { connect, tls, head, write, .. } = *timeouts;
+    (!left.is_zero()).then_some(Limits { connect, tls, head, write, total: left })
 }
 
 /// A region that answers nobody: its requests are better off elsewhere than at the end of a timeout.

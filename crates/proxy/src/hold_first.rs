@@ -124,6 +124,8 @@ mod tests {
         let second = Duration::from_secs(1);
         let timeouts = Timeouts {
             connect: second,
+            tls: second,
+            write: second,
             head: second,
             first_token: 60 * second,
             idle: second,

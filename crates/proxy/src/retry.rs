@@ -44,6 +44,8 @@ pub(crate) fn next_step(fault: &Fault, facts: Facts) -> Step {
         | FaultKind::Connect
         | FaultKind::ConnectTimeout
         | FaultKind::Tls
+        | FaultKind::TlsTimeout
+        | FaultKind::WriteTimeout
         | FaultKind::Reset
         | FaultKind::Malformed
         | FaultKind::HeadTimeout
@@ -91,11 +93,14 @@ pub(crate) fn lesson(kind: FaultKind) -> Lesson {
         FaultKind::Throttled => Lesson::Throttled,
         FaultKind::Unauthorized => Lesson::Unauthorized,
         FaultKind::MissingDeployment => Lesson::Lacking,
-        FaultKind::Dns | FaultKind::Connect | FaultKind::ConnectTimeout | FaultKind::Tls => {
-            Lesson::Failing(Failure::Unreachable)
-        }
+        FaultKind::Dns
+        | FaultKind::Connect
+        | FaultKind::ConnectTimeout
+        | FaultKind::Tls
+        | FaultKind::TlsTimeout => Lesson::Failing(Failure::Unreachable),
         FaultKind::Reset
         | FaultKind::Malformed
+        | FaultKind::WriteTimeout
         | FaultKind::HeadTimeout
         | FaultKind::FirstTokenTimeout
         | FaultKind::IdleTimeout

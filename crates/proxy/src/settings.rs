@@ -71,8 +71,12 @@ pub struct Target {
 /// The longest waits. Each begins anew with what it waits for.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Name, TCP and TLS of a new connection to a region.
+    /// Name and TCP of a new connection to a region.
     pub connect: Duration,
+    /// Its TLS handshake.
+    pub tls: Duration,
+    /// While bytes of a request lie ready and the region takes none.
+    pub write: Duration,
     /// From the request sent until the response head.
     pub head: Duration,
     /// From a stream's head to its first event, at most.

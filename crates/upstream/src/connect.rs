@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::gather::Socket;
-use crate::{Fault, FaultKind, Region};
+use crate::{Fault, FaultKind, Limits, Region};
 
 /// Silence after which the kernel probes a connection; below the four minutes after which Azure's
 /// load balancer forgets one (API fact sheet 11.2).
@@ -30,19 +30,17 @@ pub(crate) struct Connected {
     pub(crate) http2: bool,
 }
 
-/// Opens a connection within `limit`, TLS included; offers HTTP/2 if `http2` and the region may
-/// have it.
+/// Opens a connection within `limits`; offers HTTP/2 if `http2` and the region may have it.
 pub(crate) async fn connect(
     region: &Region,
-    limit: Duration,
+    limits: Limits,
     http2: bool,
 ) -> Result<Connected, Fault> {
     let started = Instant::now();
-    let deadline = started + limit;
-    let late = |what: &str| Fault::unsent(FaultKind::ConnectTimeout, format!("{what}: {limit:?}"));
-    let tcp = timeout_at(deadline, open(region))
-        .await
-        .map_err(|_elapsed| late("no connection within"))??;
+    let patience = limits.connect.min(limits.total);
+    let tcp = timeout_at(started + patience, open(region)).await.map_err(|_elapsed| {
+        Fault::unsent(FaultKind::ConnectTimeout, format!("no connection within {patience:?}"))
+    })??;
     let opened = Instant::now();
     let connect = opened - started;
     let socket = Socket::new(tcp);
@@ -52,9 +50,12 @@ pub(crate) async fn connect(
     };
     let config = region.http2.as_ref().filter(|_| http2).map_or(config, |http2| &http2.tls);
     let handshake = TlsConnector::from(config.clone()).connect(name.clone(), socket);
-    let stream = timeout_at(deadline, handshake)
+    let patience = limits.tls.min(limits.after(connect).total);
+    let stream = timeout_at(opened + patience, handshake)
         .await
-        .map_err(|_elapsed| late("no TLS session within"))?
+        .map_err(|_elapsed| {
+            Fault::unsent(FaultKind::TlsTimeout, format!("no TLS session within {patience:?}"))
+        })?
         .map_err(|error| Fault::unsent(FaultKind::Tls, error.to_string()))?;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let stream = Stream::Tls(Box::new(stream));

@@ -39,7 +39,7 @@ impl<'i> Exchange<'i> {
         now: Instant,
     ) -> Self {
         let before = conn.written();
-        let clock = HeadClock::start(limits, conn.begin(request), now);
+        let clock = HeadClock::start(limits, conn.begin(request, limits.write), now);
         Self { conn, before, started: now, clock, total: limits.total, let_others: true, interim }
     }
 
@@ -102,6 +102,10 @@ impl<'i> Exchange<'i> {
                 (FaultKind::Malformed, malformed.to_string())
             }
             Some(HeadFailure::Body(detail)) => (FaultKind::ClientBody, detail),
+            Some(HeadFailure::Stuck(limit)) => {
+                let detail = format!("it took no byte of the request for {limit:?}");
+                (FaultKind::WriteTimeout, detail)
+            }
             Some(HeadFailure::Socket(error)) => (FaultKind::Reset, error.to_string()),
         };
         let goes_on = kind == FaultKind::Reset && untouched && reused;

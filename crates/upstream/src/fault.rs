@@ -29,10 +29,14 @@ pub enum FaultKind {
     Dns,
     /// No TCP connection (refused, unreachable).
     Connect,
-    /// No TCP connection or no TLS session within the connect timeout.
+    /// The name not resolved or no TCP connection within the connect timeout.
     ConnectTimeout,
     /// The TLS handshake failed (certificate, name, protocol).
     Tls,
+    /// No TLS session in time on an open connection.
+    TlsTimeout,
+    /// The region took no byte of the request in time.
+    WriteTimeout,
     /// The connection ended before a response head.
     Reset,
     /// The region answered something that is not HTTP.
@@ -106,6 +110,8 @@ impl FaultKind {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
             Self::Tls => "tls",
+            Self::TlsTimeout => "tls_timeout",
+            Self::WriteTimeout => "write_timeout",
             Self::Reset => "reset",
             Self::Malformed => "malformed",
             Self::HeadTimeout => "head_timeout",
@@ -136,6 +142,8 @@ impl FaultKind {
             | Self::Connect
             | Self::ConnectTimeout
             | Self::Tls
+            | Self::TlsTimeout
+            | Self::WriteTimeout
             | Self::Reset
             | Self::Malformed
             | Self::HeadTimeout
@@ -151,6 +159,8 @@ impl FaultKind {
         matches!(
             self,
             Self::ConnectTimeout
+                | Self::TlsTimeout
+                | Self::WriteTimeout
                 | Self::HeadTimeout
                 | Self::FirstTokenTimeout
                 | Self::IdleTimeout
@@ -247,5 +257,15 @@ mod tests {
         assert_eq!(FaultKind::Throttled.side(), Side::Deployment);
         assert_eq!(FaultKind::Tls.side(), Side::Region);
         assert_eq!(FaultKind::TotalTimeout.side(), Side::Nobody);
+    }
+
+    #[test]
+    fn a_timeout_says_so_in_its_label() {
+        use FaultKind::{Connect, ConnectTimeout, HeadTimeout, Tls, TlsTimeout, WriteTimeout};
+        for kind in [Connect, ConnectTimeout, Tls, TlsTimeout, WriteTimeout, HeadTimeout] {
+            assert_eq!(kind.is_timeout(), kind.as_str().ends_with("_timeout"), "{kind}");
+        }
+        assert_eq!(FaultKind::WriteTimeout.side(), Side::Region);
+        assert_eq!(FaultKind::TlsTimeout.side(), Side::Region);
     }
 }

@@ -53,7 +53,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_moves_gives_the_region_its_time_again_but_not_for_ever() {
-        let limits = Limits { connect: SECOND, head: 2 * SECOND, total: 5 * SECOND };
+        let limits = Limits {
+            connect: SECOND,
+            tls: SECOND,
+            head: 2 * SECOND,
+            write: SECOND,
+            total: 5 * SECOND,
+        };
         for (moves, seconds) in [(0, 2), (1, 4), (2, 5), (9, 5)] {
             let progress = Progress::default();
             let start = Instant::now();

@@ -6,8 +6,8 @@
 //! could be read in two ways is refused.
 //!
 //! `request` writes, `head`, `framing` and `chunked` take apart what comes back, `conn` owns the
-//! socket, `upload` goes on sending while the answer is already passed on, `upgraded` is what a 101
-//! leaves.
+//! socket, `write_clock` watches that it takes what is sent, `upload` goes on sending while the answer
+//! is already passed on, `upgraded` is what a 101 leaves.
 
 mod chunked;
 mod conn;
@@ -16,6 +16,7 @@ mod head;
 mod request;
 mod upgraded;
 mod upload;
+mod write_clock;
 
 pub(crate) use conn::{Conn, HeadFailure};
 pub(crate) use head::Head;

@@ -178,12 +178,8 @@ enum Opened {
 
 impl Pool {
     /// A new connection that is offered HTTP/2, if `http2` and the region may have it.
-    async fn open(
-        self: &Rc<Self>,
-        limit: Duration,
-        http2: bool,
-    ) -> Result<(Opened, Timing), Fault> {
-        let connected = connect(&self.region, limit, http2).await?;
+    async fn open(self: &Rc<Self>, limits: Limits, http2: bool) -> Result<(Opened, Timing), Fault> {
+        let connected = connect(&self.region, limits, http2).await?;
         self.metrics.opened();
         let timing = Timing::opening(&connected);
         if !connected.http2 {
@@ -203,8 +199,8 @@ impl Pool {
         Ok((Opened::Http2(seat), timing))
     }
 
-    async fn open_http1(self: &Rc<Self>, limit: Duration) -> Result<(Box<Conn>, Timing), Fault> {
-        let connected = connect(&self.region, limit, false).await?;
+    async fn open_http1(self: &Rc<Self>, limits: Limits) -> Result<(Box<Conn>, Timing), Fault> {
+        let connected = connect(&self.region, limits, false).await?;
         self.metrics.opened();
         let timing = Timing::opening(&connected);
         Ok((self.http1(connected.stream), timing))
@@ -229,7 +225,8 @@ impl Pool {
                 Err((fault, unsent)) => request = self.dead(fault, unsent)?,
             }
         }
-        let (conn, timing) = self.open_http1(limits.connect).await?;
+        let (conn, timing) = self.open_http1(limits).await?;
+        let limits = limits.after(timing.until_head());
         let exchange = Exchange::new(conn, *request, limits, interim, Instant::now());
         exchange.reply(timing, &self.tasks).await.map_err(|(fault, _)| fault)
     }
@@ -252,13 +249,15 @@ impl Pool {
         if !self.idle.borrow().is_empty() {
             return self.send_http1(Box::new(Outbound::new(*request)), limits, interim).await;
         }
-        match self.open(limits.connect, true).await? {
-            (Opened::Http1(conn), timing) => {
+        let (opened, timing) = self.open(limits, true).await?;
+        let limits = limits.after(timing.until_head());
+        match opened {
+            Opened::Http1(conn) => {
                 let request = Outbound::new(*request);
                 let exchange = Exchange::new(conn, request, limits, interim, Instant::now());
                 exchange.reply(timing, &self.tasks).await.map_err(|(fault, _)| fault)
             }
-            (Opened::Http2(seat), timing) => {
+            Opened::Http2(seat) => {
                 let reply = self.shared.exchange(seat, *request, limits, timing).await;
                 reply.map_err(|(fault, _)| fault)
             }
@@ -316,7 +315,7 @@ impl Pool {
         let pool = self.clone();
         self.tasks.spawn_local(async move {
             for _ in 0..short {
-                match pool.open(WARM_CONNECT, true).await {
+                match pool.open(WARM, true).await {
                     Ok((Opened::Http1(conn), _)) => pool.put(conn),
                     Ok((Opened::Http2(..), _)) => break,
                     // the prober reports it; the next round tries again
@@ -345,3 +344,11 @@ impl fmt::Debug for Pools {
 
 /// A warm connection that takes longer than this is not worth having.
 const WARM_CONNECT: Duration = Duration::from_secs(3);
+/// Name, TCP and TLS together; no request follows.
+const WARM: Limits = Limits {
+    connect: WARM_CONNECT,
+    tls: WARM_CONNECT,
+    head: WARM_CONNECT,
+    write: WARM_CONNECT,
+    total: WARM_CONNECT,
+};

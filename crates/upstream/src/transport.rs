@@ -11,13 +11,24 @@ use crate::{Fault, Interim, Region, Reply, RequestBody};
 /// How long one attempt may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Name, TCP and TLS together.
+    /// Name and TCP together.
     pub connect: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
     /// From the open connection until the response head; anew whenever more of a body that streams
     /// has been taken.
     pub head: Duration,
-    /// From the open connection until the response head, whatever moves.
+    /// HTTP/1.1: the longest that bytes of the request may lie ready without the region taking one.
+    pub write: Duration,
+    /// Connecting included, until the response head, whatever moves: no other limit reaches beyond.
     pub total: Duration,
+}
+
+impl Limits {
+    /// For what follows on a connection whose opening took so long.
+    pub(crate) fn after(self, opening: Duration) -> Self {
+        Self { total: self.total.saturating_sub(opening), ..self }
+    }
 }
 
 /// Sends one request to one region.

@@ -255,6 +255,7 @@ pub(crate) fn settings(names: &[(u32, &str)]) -> Settings {
         jitter: 0.0,
         timeout: ms(5_000),
         connect: ms(1_000),
+        tls: ms(1_000),
         samples: 1,
         style: ApiStyle::Azure,
         api_version: "2024-10-21".into(),

@@ -4,10 +4,12 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::harness::{Proxy, region};
 use crate::raw::{Client, PATIENCE, RawRegion};
 
+const SHORT: Duration = Duration::from_millis(300);
 const LENGTH: usize = 5_000_000;
 const GET: &str = "GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -35,6 +37,28 @@ fn bare(handle: impl Fn(Client) + Send + Sync + 'static) -> String {
 
 fn upload(client: &mut Client) {
     client.send(format!("POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: {LENGTH}\r\n\r\n"));
+}
+
+#[test]
+fn a_region_that_answers_and_takes_no_more_is_heard_to_its_end() {
+    let (_never, clock) = channel::<()>();
+    let clock = Mutex::new(clock);
+    let url = bare(move |mut connection| {
+        connection.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no");
+        let _ = clock.lock().unwrap().recv_timeout(3 * SHORT);
+        connection.send("k");
+        connection.is_closed();
+    });
+    let proxy = Proxy::tuned(&[region("only", &url)], |settings| settings.timeouts.write = SHORT);
+    let mut client = proxy.client();
+    upload(&mut client);
+    let mut writer = client.stream.try_clone().unwrap();
+    // what the region does not take may stay with the client
+    let sender = std::thread::spawn(move || writer.write_all(&vec![b'x'; LENGTH - 1]));
+    let answer = client.response();
+    assert_eq!((answer.status(), answer.text(), answer.complete), (200, "ok", true));
+    drop((client, proxy));
+    let _ = sender.join().unwrap();
 }
 
 #[test]
@@ -98,7 +122,7 @@ fn a_client_that_leaves_in_an_early_answer_cancels_too() {
     client.send(vec![b'x'; 100_000]);
     client.until("hello\r\n").expect("the answer has begun");
     drop(client);
-    leave.recv_timeout(std::time::Duration::from_secs(1)).expect("within a second");
+    leave.recv_timeout(Duration::from_secs(1)).expect("within a second");
 }
 
 #[test]

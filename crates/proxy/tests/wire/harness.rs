@@ -13,6 +13,7 @@ use nearway_route::{
 };
 use nearway_telemetry::{Build, Metrics};
 use nearway_upstream::{Clock, Credential, Origin, RegionSettings, TlsTrust};
+use rcgen::{CertificateParams, KeyPair};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -44,19 +45,21 @@ impl Region {
     }
 
     fn target(&self, id: u32) -> Target {
-        let (host, path) = self.url.strip_prefix("http://").unwrap().split_once(':').unwrap();
+        let (scheme, authority) = self.url.split_once("://").unwrap();
+        let https = scheme == "https";
+        let (host, path) = authority.split_once(':').unwrap();
         let (port, prefix) = path.split_at(path.find('/').unwrap_or(path.len()));
         let region = nearway_upstream::Region::new(RegionSettings {
             id,
             name: self.name.into(),
             origin: Origin {
-                https: false,
+                https,
                 host: host.into(),
                 port: port.parse().unwrap(),
                 prefix: prefix.into(),
             },
             credential: self.key.and_then(|key| Credential::api_key(&key.into())),
-            trust: TlsTrust::System,
+            trust: if https { nobody() } else { TlsTrust::System },
             http2: false,
         });
         Target {
@@ -67,6 +70,13 @@ impl Region {
             deployments: self.renames.map(|(from, to)| HashMap::from([(from.into(), to.into())])),
         }
     }
+}
+
+/// An authority that has vouched for nobody: no handshake with it succeeds.
+fn nobody() -> TlsTrust {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::default().self_signed(&key).unwrap();
+    TlsTrust::Pem(certificate.pem().into_bytes().into())
 }
 
 /// Client connections that a proxy of the tests accepts at once.
@@ -176,6 +186,8 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         hold_first_event: true,
         timeouts: Timeouts {
             connect: PATIENCE,
+            tls: PATIENCE,
+            write: PATIENCE,
             head: PATIENCE,
             first_token: PATIENCE,
             idle: PATIENCE,

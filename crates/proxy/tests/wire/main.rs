@@ -31,6 +31,8 @@ mod raw;
 #[cfg(test)]
 mod silence;
 #[cfg(test)]
+mod silent;
+#[cfg(test)]
 mod smuggle;
 #[cfg(test)]
 mod stream;

@@ -20,7 +20,7 @@ fn asked_at_once(silent: &RawRegion, request: &str, clients: usize) -> Vec<(u16,
     });
     let mut clients: Vec<Client> = (0..clients).map(|_| proxy.client()).collect();
     clients.iter_mut().for_each(|client| client.send(request));
-    let answers = clients.iter_mut().map(|client| client.response());
+    let answers = clients.iter_mut().map(Client::response);
     answers.map(|answer| (answer.status(), answer.text().to_owned())).collect()
 }
 

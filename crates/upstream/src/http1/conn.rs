@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::rc::Weak;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{StatusCode, Version};
@@ -19,6 +20,7 @@ use tokio_util::io::poll_read_buf;
 use super::chunked::Piece;
 use super::framing::{Framing, keeps_alive};
 use super::request::{Outbound, Unsendable};
+use super::write_clock::WriteClock;
 use super::{Head, Malformed, Upgraded};
 use crate::body::Progress;
 use crate::connect::Stream;
@@ -42,6 +44,7 @@ pub(crate) struct Conn {
     unsent: Option<io::Error>,
     /// For the response head; it outlives the request that sets it.
     pub(crate) late: LazyTimer,
+    write_clock: WriteClock,
     pool: Weak<Pool>,
     open: Open,
 }
@@ -54,6 +57,8 @@ pub(crate) enum HeadFailure {
     Malformed(Malformed),
     /// The client's body did.
     Body(String),
+    /// The region took no byte of the request for so long.
+    Stuck(Duration),
 }
 
 impl Conn {
@@ -70,6 +75,7 @@ impl Conn {
             keeps_alive: true,
             unsent: None,
             late: LazyTimer::default(),
+            write_clock: WriteClock::default(),
             pool,
             open,
         })
@@ -88,10 +94,11 @@ impl Conn {
         self.stream.written().load(Ordering::Relaxed)
     }
 
-    /// Takes the request; it is sent while its answer is polled for. Tells how its body moves, if it
-    /// streams.
-    pub(crate) fn begin(&mut self, request: Outbound) -> Option<Progress> {
+    /// Takes the request; it is sent while its answer is polled for, and the region may leave it
+    /// lying for at most `patience`. Tells how its body moves, if it streams.
+    pub(crate) fn begin(&mut self, request: Outbound, patience: Duration) -> Option<Progress> {
         self.out = request;
+        self.write_clock.set(patience);
         self.out.progress()
     }
 
@@ -106,8 +113,9 @@ impl Conn {
         cx: &mut Context<'_>,
         interim: Option<&Interim>,
     ) -> Poll<Result<Head, HeadFailure>> {
+        let mut stuck = None;
         if self.unsent.is_none() {
-            match self.out.poll_send(cx, &mut self.stream) {
+            match self.poll_send(cx) {
                 Poll::Ready(Err(Unsendable::Socket(error))) => self.unsent = Some(error),
                 Poll::Ready(Err(Unsendable::Body(error))) => {
                     return Poll::Ready(Err(HeadFailure::Body(error.to_string())));
@@ -116,12 +124,18 @@ impl Conn {
                     let detail = "the body has another length than its head says";
                     return Poll::Ready(Err(HeadFailure::Body(detail.into())));
                 }
+                // an answer that is here already says more
+                Poll::Ready(Err(Unsendable::Stuck(limit))) => stuck = Some(limit),
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
         }
         loop {
             let begun = self.buffer.len();
-            if let Err(error) = ready!(self.poll_fill(cx)) {
+            let filled = self.poll_fill(cx);
+            if let (true, Some(limit)) = (filled.is_pending(), stuck) {
+                return Poll::Ready(Err(HeadFailure::Stuck(limit)));
+            }
+            if let Err(error) = ready!(filled) {
                 return Poll::Ready(Err(HeadFailure::Socket(self.unsent.take().unwrap_or(error))));
             }
             // a region that drips its head must not have it read anew for each byte
@@ -172,7 +186,13 @@ impl Conn {
     /// # Errors
     /// Its rest can't be sent.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsendable>> {
-        self.out.poll_send(cx, &mut self.stream)
+        let polled = self.out.poll_send(cx, &mut self.stream);
+        if !self.out.is_stuck() {
+            self.write_clock.stop();
+            return polled;
+        }
+        let written = self.written();
+        self.write_clock.poll(cx, written).map(|limit| Err(Unsendable::Stuck(limit)))
     }
 
     /// Lets go of what is left to send; the connection serves no further request.

@@ -6,6 +6,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
@@ -29,6 +30,8 @@ pub(crate) struct Outbound {
     body: RequestBody,
     length: Length,
     flushed: bool,
+    // bytes lie here that the socket did not take when it was asked last
+    stuck: bool,
     /// An empty map with room, for the answer.
     pub(crate) headers: HeaderMap,
     /// The method was `HEAD`.
@@ -55,6 +58,8 @@ pub(crate) enum Unsendable {
     Body(BodyError),
     /// Its body has another length than it says.
     Length,
+    /// The region has taken no byte for so long.
+    Stuck(Duration),
 }
 
 impl Outbound {
@@ -68,6 +73,7 @@ impl Outbound {
             body: RequestBody::Whole(None),
             length: Length::Pulled,
             flushed: true,
+            stuck: false,
             headers: HeaderMap::new(),
             to_head: false,
             upgrades: false,
@@ -106,8 +112,19 @@ impl Outbound {
         let to_head = parts.method == Method::HEAD;
         let upgrades = headers.contains_key(UPGRADE);
         headers.clear();
-        let flushed = false;
-        Self { front, gone: 0, data, back: b"", body, length, flushed, headers, to_head, upgrades }
+        Self {
+            front,
+            gone: 0,
+            data,
+            back: b"",
+            body,
+            length,
+            flushed: false,
+            stuck: false,
+            headers,
+            to_head,
+            upgrades,
+        }
     }
 
     /// Tells how the body moves, if it streams.
@@ -120,6 +137,11 @@ impl Outbound {
         self.flushed
     }
 
+    /// Bytes are here that the socket did not take.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
     /// Sends what there is; ready when all of it has left.
     pub(crate) fn poll_send(
         &mut self,
@@ -129,10 +151,13 @@ impl Outbound {
         if self.flushed {
             return Poll::Ready(Ok(()));
         }
+        self.stuck = false;
         loop {
             let pulled = self.poll_pull(cx)?;
             if self.is_empty() {
-                ready!(Pin::new(&mut stream).poll_flush(cx)).map_err(Unsendable::Socket)?;
+                let flushed = Pin::new(&mut stream).poll_flush(cx);
+                self.stuck = flushed.is_pending();
+                ready!(flushed).map_err(Unsendable::Socket)?;
                 ready!(pulled);
                 self.flushed = true;
                 return Poll::Ready(Ok(()));
@@ -145,8 +170,9 @@ impl Outbound {
                 _ => pieces.len(),
             };
             let pieces = pieces.get(..count).unwrap_or_default();
-            let written = ready!(Pin::new(&mut stream).poll_write_vectored(cx, pieces));
-            match written.map_err(Unsendable::Socket)? {
+            let written = Pin::new(&mut stream).poll_write_vectored(cx, pieces);
+            self.stuck = written.is_pending();
+            match ready!(written).map_err(Unsendable::Socket)? {
                 0 => {
                     let error = io::ErrorKind::WriteZero.into();
                     return Poll::Ready(Err(Unsendable::Socket(error)));

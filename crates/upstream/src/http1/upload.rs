@@ -93,7 +93,7 @@ async fn send(shared: Rc<RefCell<Shared>>, patience: Duration) {
     match sent {
         Ok(Ok(())) => shared.give_back(),
         // the region takes no more of it, and may say why
-        Ok(Err(Unsendable::Socket(_))) => {
+        Ok(Err(Unsendable::Socket(_) | Unsendable::Stuck(_))) => {
             if let Some(conn) = &mut shared.conn {
                 conn.give_up();
             }

@@ -29,9 +29,20 @@ async fn a_region_that_stops_reading_had_a_part() {
         std::future::pending::<()>().await;
         drop(stream);
     };
-    let (pools, limits) = (pools(), Limits { head: SHORT, ..PATIENT });
-    let fault = beside(stops, post(&pools, &region, HUGE, limits)).await.unwrap_err();
-    assert_eq!((fault.kind, fault.sent), (FaultKind::HeadTimeout, Sent::Part));
+    let pools = pools();
+    let limits = [
+        (Limits { head: SHORT, ..PATIENT }, FaultKind::HeadTimeout),
+        (Limits { write: SHORT, ..PATIENT }, FaultKind::WriteTimeout),
+        (Limits { total: SHORT, ..PATIENT }, FaultKind::HeadTimeout),
+    ];
+    let asked = async {
+        for (limits, kind) in limits {
+            let fault = post(&pools, &region, HUGE, limits).await.unwrap_err();
+            assert_eq!((fault.kind, fault.sent), (kind, Sent::Part), "{fault}");
+            assert_eq!(fault.returned, Returned::Nothing);
+        }
+    };
+    beside(stops, asked).await;
 }
 
 #[tokio::test]

@@ -24,7 +24,8 @@ pub(crate) const SHORT: Duration = Duration::from_millis(300);
 pub(crate) const HUGE: usize = 64 * 1024 * 1024;
 
 /// Nothing runs out.
-pub(crate) const PATIENT: Limits = Limits { connect: PATIENCE, head: PATIENCE, total: PATIENCE };
+pub(crate) const PATIENT: Limits =
+    Limits { connect: PATIENCE, tls: PATIENCE, head: PATIENCE, write: PATIENCE, total: PATIENCE };
 
 /// A region on a port of its own, and its listener.
 pub(crate) async fn region() -> (Arc<Region>, TcpListener) {

@@ -87,6 +87,8 @@ const AT_ONCE: usize = 32;
 /// As patient as an SDK.
 const LIMITS: Limits = Limits {
     connect: Duration::from_secs(3),
+    tls: Duration::from_secs(3),
+    write: Duration::from_secs(30),
     head: Duration::from_secs(60),
     total: Duration::from_secs(60),
 };
