@@ -85,9 +85,13 @@ pub(crate) const SWITCH_HOLD: Bounded<Duration> = Bounded {
 /// The three regions of the field; with more, a request that fails three times meets a fault of all.
 pub(crate) const ATTEMPTS: Bounded<u32> = Bounded { default: 3, least: 1, most: 10 };
 /// Chat with inline images fits, uploads do not (API fact sheet section 11.1). Each request in flight
-/// may hold as much.
+/// may hold as much, until all together hold [`HOLD_TOTAL`].
 pub(crate) const HOLD_BODY: Bounded<Bytes> =
     Bounded { default: Bytes(8 << 20), least: Bytes(0), most: Bytes(1 << 30) };
+/// Thirty-two of the longest bodies or four thousand of 64 KiB at once, and still a quarter of the
+/// gigabyte that a small container has.
+pub(crate) const HOLD_TOTAL: Bounded<Bytes> =
+    Bounded { default: Bytes(256 << 20), least: Bytes(0), most: Bytes(1 << 40) };
 
 /// The classic: three tries, 1 s to 10 s apart.
 pub(crate) const BACKOFF_MIN: Bounded<Duration> = Bounded {

@@ -195,6 +195,9 @@ pub struct Failover {
     pub hedge_percent: f64,
     /// A stream's head waits for its first event.
     pub hold_first_event: bool,
+    /// Bytes of all request bodies together that are kept; a body beyond them gets one attempt. 0:
+    /// none.
+    pub hold_total: u64,
 }
 
 /// The longest wait at each step.

@@ -202,6 +202,9 @@ pub(crate) struct RawFailover {
     /// is an error or does not come.
     #[schemars(extend("default" = defaults::HOLD_FIRST_EVENT))]
     pub(crate) hold_first_event: Option<Text<Switched>>,
+    /// How much of all bodies together is kept for that; one that finds no room gets a single attempt.
+    #[schemars(transform = defaults::HOLD_TOTAL.in_schema())]
+    pub(crate) hold_total: Option<Text<Bytes>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

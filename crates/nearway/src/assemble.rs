@@ -154,6 +154,7 @@ fn proxy(
         retry_share: config.failover.retry_percent / 100.0,
         hedge_share: config.failover.hedge.then_some(config.failover.hedge_percent / 100.0),
         hold_first_event: config.failover.hold_first_event,
+        hold_total: usize::try_from(config.failover.hold_total).unwrap_or(usize::MAX),
         timeouts: nearway_proxy::Timeouts {
             connect: timeouts.connect,
             tls: timeouts.tls,
@@ -310,12 +311,13 @@ mod tests {
         let config = config(
             "probe: {deployments: [gpt-4o], interval: 20s, samples: 5}\n\
              limits: {connections: 1001}\n\
-             failover: {attempts: 2}",
+             failover: {attempts: 2, hold_total: 64MiB}",
         );
         let parts = Assembly::new(2).make(&config).unwrap();
         assert_eq!(parts.proxy.generation, 1);
         assert_eq!(parts.proxy.connections_max, 501);
         assert_eq!(parts.proxy.attempts, 2);
+        assert_eq!(parts.proxy.hold_total, 64 << 20);
         assert_eq!(parts.proxy.metric_deployments, ["gpt-4o".into()]);
         assert_eq!(parts.probe.samples, 5);
         assert_eq!(parts.probe.routing.stale_after, Duration::from_secs(60));

@@ -15,7 +15,7 @@ use nearway_probe::{Outputs, Prober, initial_table};
 use nearway_proxy::Worker;
 use nearway_route::{Live, Moment, Table};
 use nearway_telemetry::{Build, InvalidBuckets, Metrics};
-use nearway_upstream::{Clock, PoolSettings, Pools};
+use nearway_upstream::{Clock, PoolSettings, Pools, ReplayBudget};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -122,6 +122,7 @@ pub async fn run(
         table: table.clone(),
         metrics: metrics.clone(),
         clock,
+        replay: ReplayBudget::default(),
         reports: report,
     };
     let drain = config.timeouts.drain;

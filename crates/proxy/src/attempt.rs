@@ -4,15 +4,17 @@
 //! as it came.
 
 use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::Either;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use hyper::body::Incoming;
 use nearway_upstream::{
-    Failed, Fault, FaultKind, Home, Interim, Limits, Reply, RequestBody, Splice, Transport,
+    Failed, Fault, FaultKind, Home, Interim, Limits, Replay, Reply, RequestBody, Splice, Transport,
 };
 use nearway_wire::asked::{leaves_nothing, streams};
 use nearway_wire::endpoint::{Operation, rename};
@@ -56,9 +58,13 @@ impl Original {
     ///
     /// # Errors
     /// The client's failure to deliver it.
-    pub(crate) async fn hold_body(&mut self, settings: &Settings) -> Result<(), Refusal> {
-        let held = hold_body(&mut self.outgoing, &self.admitted, &self.identity, settings);
-        self.model = held.await?;
+    pub(crate) async fn hold_body(
+        &mut self,
+        settings: &Settings,
+        replay: &Arc<Replay>,
+    ) -> Result<(), Refusal> {
+        let Self { outgoing, admitted, identity, .. } = self;
+        self.model = hold_body(outgoing, admitted, identity, settings, replay).await?;
         if let Some(field) = &self.model {
             self.identity.deployment = Some(field.name.as_str().into());
         }
@@ -116,8 +122,8 @@ impl Original {
     /// the body is here.
     pub(crate) fn creates_state(&self) -> bool {
         let leaves_nothing = || match &self.outgoing {
-            Outgoing::Whole(bytes) => leaves_nothing(bytes),
-            Outgoing::Held(held) => leaves_nothing(&held.kept().concat()),
+            Outgoing::Whole(bytes, _) => leaves_nothing(bytes),
+            Outgoing::Held(held) => leaves_nothing(&held.kept()),
             Outgoing::Empty | Outgoing::Unread(_) | Outgoing::Away => false,
         };
         self.may_create_state()
@@ -126,12 +132,13 @@ impl Original {
 
     /// Whether its first content may come from two regions at once: a stream whose body is here.
     pub(crate) fn can_be_hedged(&self) -> bool {
-        self.identity.operation.streams_tokens() && matches!(self.outgoing, Outgoing::Whole(_))
+        self.identity.operation.streams_tokens()
+            && matches!(self.outgoing, Outgoing::Whole(_, Some(_)))
     }
 
     /// Whether it asks for a stream. Reads the body, so it is asked of a request that is late.
     pub(crate) fn wants_stream(&self) -> bool {
-        matches!(&self.outgoing, Outgoing::Whole(bytes) if streams(bytes))
+        matches!(&self.outgoing, Outgoing::Whole(bytes, _) if streams(bytes))
     }
 
     /// The request as this region is to see it.
@@ -203,14 +210,11 @@ impl Original {
                 self.outgoing = Outgoing::Empty;
                 RequestBody::Whole(None)
             }
-            Outgoing::Whole(bytes) => {
-                self.outgoing = Outgoing::Whole(bytes.clone());
-                let bytes = match splice {
-                    None => bytes,
-                    Some(splice) => splice.apply(&[bytes]).concat().into(),
-                };
-                RequestBody::Whole(Some(bytes))
+            Outgoing::Whole(bytes, Some(reserved)) => {
+                self.outgoing = Outgoing::Whole(bytes.clone(), Some(reserved));
+                whole(bytes, splice)
             }
+            Outgoing::Whole(bytes, None) => whole(bytes, splice),
             Outgoing::Held(held) => {
                 let (body, home) = held.lend(splice);
                 self.home = Some(home);
@@ -219,6 +223,13 @@ impl Original {
             Outgoing::Unread(_) | Outgoing::Away => RequestBody::Whole(None),
         }
     }
+}
+
+fn whole(bytes: Bytes, splice: Option<&Splice>) -> RequestBody {
+    RequestBody::Whole(Some(match splice {
+        None => bytes,
+        Some(splice) => splice.apply(&[bytes]).concat().into(),
+    }))
 }
 
 fn splice(field: &ModelField, name: &str) -> Option<Splice> {

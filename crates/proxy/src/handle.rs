@@ -85,7 +85,7 @@ async fn answer<T: Transport>(
     let prepared = settle.prepared().clone();
     let settings = &*prepared.settings;
     let began = settle.elapsed();
-    original.hold_body(settings).await?;
+    original.hold_body(settings, &context.replay).await?;
     let elapsed = settle.elapsed();
     settle.body_read(elapsed.saturating_sub(began), original.admitted.length);
     settle.identified(&original.identity);

@@ -1,16 +1,17 @@
 //! Takes as much of the body as must be seen before a region can be chosen, and keeps it for replay.
 //!
 //! A small body is read whole: it then leaves in one write with its head, and can go to any number
-//! of regions. A larger one streams from the start; only while its deployment is not known yet is
+//! of regions if there was room to keep it, else to one. A larger one streams from the start; only while its deployment is not known yet is
 //! it read ahead, in one pass and up to the configured limit.
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
-use nearway_upstream::{BodyLimits, Failed, Held, LazyTimer};
+use nearway_upstream::{BodyLimits, Failed, Held, LazyTimer, Replay, ReplayLimits, Reserved};
 use nearway_wire::model::{BodyKind, ModelField, ModelScan, Scan, body_kind};
 use tokio::time::Instant;
 
@@ -28,8 +29,8 @@ pub(crate) enum Outgoing {
     Unread(Incoming),
     /// There is none.
     Empty,
-    /// All of it.
-    Whole(Bytes),
+    /// All of it, and its share of what may be kept; without one it is given away, not lent.
+    Whole(Bytes, Option<Reserved>),
     /// Streaming, and back here between two attempts.
     Held(Held),
     /// With a connection, or lost there.
@@ -42,27 +43,26 @@ pub(crate) async fn hold_body(
     admitted: &Admitted,
     identity: &Identity,
     settings: &Settings,
+    replay: &Arc<Replay>,
 ) -> Result<Option<ModelField>, Refusal> {
     let Outgoing::Unread(incoming) = outgoing else { return Ok(None) };
     if incoming.is_end_stream() {
         *outgoing = Outgoing::Empty;
         return Ok(None);
     }
-    let limits = BodyLimits {
-        hold: settings.hold_body,
-        max: settings.body_max,
-        idle: settings.timeouts.client_body,
-    };
+    let limits = BodyLimits { max: settings.body_max, idle: settings.timeouts.client_body };
+    let keep = ReplayLimits { body: settings.hold_body, total: settings.hold_total };
     let mut search = Search::new(admitted, identity);
     if admitted.length.is_some_and(|length| length <= SMALL) {
         let whole = read_whole(incoming, limits).await?;
         search.feed(&whole);
-        *outgoing = Outgoing::Whole(whole);
+        let reserved = replay.reserve(whole.len(), keep);
+        *outgoing = Outgoing::Whole(whole, reserved);
         return Ok(search.found());
     }
-    let mut chunks = Vec::new();
+    let mut kept = replay.keep(keep);
     let mut read = 0;
-    while search.goes_on() && read < limits.hold {
+    while search.goes_on() && read < settings.hold_body {
         let Some(chunk) = next_chunk(incoming, limits).await? else { break };
         search.feed(&chunk);
         read += chunk.len();
@@ -71,10 +71,10 @@ pub(crate) async fn hold_body(
         {
             return Err(Refusal::BodyTooLarge(max));
         }
-        chunks.push(chunk);
+        kept.read_ahead(&chunk);
     }
     if let Outgoing::Unread(rest) = std::mem::replace(outgoing, Outgoing::Away) {
-        *outgoing = Outgoing::Held(Held::new(chunks, rest, limits));
+        *outgoing = Outgoing::Held(Held::new(kept, rest, limits));
     }
     Ok(search.found())
 }

@@ -71,7 +71,7 @@ pub async fn serve(
         },
         () = &mut looking_after => {}
     }
-    context.shared.flush_reports();
+    context.flush();
 }
 
 /// Never ends: hands over reports, looks for clients that have left, and keeps connections to the
@@ -85,7 +85,7 @@ async fn look_after(context: &Context<Pools>, lookout: &Lookout) {
     tend.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = reports.tick() => context.shared.flush_reports(),
+            _ = reports.tick() => context.flush(),
             _ = look.tick() => {
                 lookout.look();
                 context.shared.look.notify_waiters();

@@ -30,6 +30,9 @@ pub struct Settings {
     pub hedge_share: Option<f64>,
     /// A stream's head waits for its first event.
     pub hold_first_event: bool,
+    /// The most bytes that all requests of the process together keep for a second attempt. A body
+    /// beyond it is sent once.
+    pub hold_total: usize,
     /// Every wait has an end.
     pub timeouts: Timeouts,
     /// The most bytes of a request body; `None`: no limit of Nearway's own.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use nearway_route::{Live, Reader, Table};
 use nearway_telemetry::{FailoverMetrics, Metrics, ProxyMetrics, RouteMetrics};
-use nearway_upstream::{Clock, Transport};
+use nearway_upstream::{Clock, Replay, ReplayBudget, Transport};
 use tokio::sync::{Notify, mpsc};
 
 use crate::budgets::Budgets;
@@ -27,6 +27,8 @@ pub struct Worker {
     pub metrics: Metrics,
     /// Shared with the ranking, so that times can be compared.
     pub clock: Clock,
+    /// What all workers keep of request bodies; the same one for each.
+    pub replay: ReplayBudget,
     /// To the ranking.
     pub reports: mpsc::Sender<Report>,
 }
@@ -36,6 +38,7 @@ pub(crate) struct Context<T> {
     pub(crate) transport: T,
     pub(crate) shared: Rc<Shared>,
     pub(crate) last_target: LastTarget,
+    pub(crate) replay: Arc<Replay>,
     registry: Metrics,
     settings: RefCell<Reader<Settings>>,
     table: RefCell<Reader<Table>>,
@@ -77,6 +80,7 @@ impl<T: Transport> Context<T> {
         Self {
             transport,
             last_target: LastTarget::default(),
+            replay: Arc::new(Replay::new(worker.replay.clone(), worker.metrics.replay())),
             shared: Rc::new(Shared {
                 clock: worker.clock,
                 metrics,
@@ -90,6 +94,12 @@ impl<T: Transport> Context<T> {
             table: RefCell::new(worker.table.reader()),
             prepared: RefCell::new(prepared),
         }
+    }
+
+    /// Tells what has gathered: reports to the ranking, the bytes kept to the metrics.
+    pub(crate) fn flush(&self) {
+        self.shared.flush_reports();
+        self.replay.show();
     }
 
     /// The settings in force now.
@@ -176,7 +186,7 @@ pub(crate) fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
-/// How often a worker hands over its reports.
+/// How often a worker hands over its reports, and shows what it can't count as it happens.
 pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// How often a worker looks after its connections to the regions.
 pub(crate) const TEND_EVERY: Duration = Duration::from_secs(5);

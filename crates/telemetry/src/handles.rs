@@ -10,6 +10,7 @@ mod pool;
 mod probe;
 mod proxy;
 mod rank;
+mod replay;
 mod route;
 
 pub use failover::FailoverMetrics;
@@ -18,6 +19,7 @@ pub use pool::PoolMetrics;
 pub use probe::ProbeMetrics;
 pub use proxy::ProxyMetrics;
 pub use rank::RankMetrics;
+pub use replay::ReplayMetrics;
 pub use route::RouteMetrics;
 
 use crate::registry::Metrics;
@@ -40,6 +42,12 @@ impl Metrics {
     #[must_use]
     pub fn proxy(&self) -> ProxyMetrics {
         ProxyMetrics::new(self)
+    }
+
+    /// What is kept of request bodies.
+    #[must_use]
+    pub fn replay(&self) -> ReplayMetrics {
+        ReplayMetrics::new(self)
     }
 
     /// Connections to one region.

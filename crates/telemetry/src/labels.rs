@@ -69,6 +69,16 @@ impl RequestOutcome {
 }
 
 labels! {
+    /// Why a request's body was not kept for another attempt.
+    NotKept {
+        /// It is longer than one body may be.
+        RequestLimit = "request_limit",
+        /// All bodies together have reached their limit.
+        TotalBudget = "total_budget",
+    }
+}
+
+labels! {
     /// The states of a (region, deployment) in the route table.
     RouteState {
         /// Measured lately.

@@ -14,10 +14,11 @@ mod reasons;
 mod registry;
 
 pub use handles::{
-    FailoverMetrics, InFlight, PoolMetrics, ProbeMetrics, ProxyMetrics, RankMetrics, RouteMetrics,
+    FailoverMetrics, InFlight, PoolMetrics, ProbeMetrics, ProxyMetrics, RankMetrics, ReplayMetrics,
+    RouteMetrics,
 };
 pub use labels::{
-    HedgeEvent, NO_REGION, OTHER, ReloadResult, RequestOutcome, RouteState, TokenKind,
+    HedgeEvent, NO_REGION, NotKept, OTHER, ReloadResult, RequestOutcome, RouteState, TokenKind,
 };
 pub use logs::{
     Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload, RequestLine, failover,

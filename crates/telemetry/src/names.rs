@@ -9,7 +9,8 @@ use metrics::Unit;
 /// One metric family, as it is declared.
 #[derive(Clone, Copy, Debug)]
 pub struct Family {
-    /// Begins with `nearway_`; a counter ends in `_total`, a time in `_seconds`.
+    /// Begins with `nearway_`; a counter ends in `_total`, a time in `_seconds`, a size in
+    /// `_bytes`.
     pub name: &'static str,
     /// One sentence without a full stop, shown by Prometheus beside the name.
     pub help: &'static str,
@@ -56,6 +57,10 @@ const fn counter(name: &'static str, help: &'static str) -> Family {
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
     Family { name, help, unit: Unit::Count, kind: Kind::Gauge }
+}
+
+const fn bytes(name: &'static str, help: &'static str) -> Family {
+    Family { name, help, unit: Unit::Bytes, kind: Kind::Gauge }
 }
 
 const fn seconds(name: &'static str, help: &'static str, buckets: &'static [f64]) -> Family {
@@ -119,6 +124,14 @@ pub const RETRIES_REFUSED: Family = counter(
 pub const HEDGES: Family = counter(
     "nearway_hedges_total",
     "Second attempts beside one whose first content was late, by what became of them",
+);
+/// No labels.
+pub const REPLAY_BYTES: Family =
+    bytes("nearway_replay_bytes", "Bytes of request bodies now kept for another attempt");
+/// Label `reason` ([`crate::NotKept`]).
+pub const BODIES_NOT_KEPT: Family = counter(
+    "nearway_bodies_not_kept_total",
+    "Request bodies sent once and not kept for another attempt, by which limit was reached",
 );
 /// No labels.
 pub const REPORTS_DROPPED: Family = counter(
@@ -220,6 +233,8 @@ pub const ALL: &[Family] = &[
     FAILOVERS,
     RETRIES_REFUSED,
     HEDGES,
+    REPLAY_BYTES,
+    BODIES_NOT_KEPT,
     REPORTS_DROPPED,
     CLIENT_CONNECTIONS_ACCEPTED,
     CLIENT_ACCEPT_PAUSES,
@@ -268,6 +283,7 @@ mod tests {
         for Family { name, unit, kind, .. } in ALL {
             assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
             assert_eq!(name.ends_with("_seconds"), *unit == Unit::Seconds, "{name}");
+            assert_eq!(name.ends_with("_bytes"), *unit == Unit::Bytes, "{name}");
             for taken in ["_count", "_sum", "_bucket", "_ms", "_milliseconds"] {
                 assert!(!name.ends_with(taken), "{name} ends in {taken}");
             }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use nearway_telemetry::names::{self, Kind};
 use nearway_telemetry::{
-    Build, HedgeEvent, InFlight, Metrics, ReloadResult, RequestOutcome, RouteState, TokenKind,
+    Build, HedgeEvent, InFlight, Metrics, NotKept, ReloadResult, RequestOutcome, RouteState,
+    TokenKind,
 };
 
 const TIME: Duration = Duration::from_millis(120);
@@ -30,6 +31,9 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.retry_refused();
     proxy.hedged(HedgeEvent::Started);
     proxy.accept_paused();
+    let replay = metrics.replay();
+    replay.held(9);
+    replay.not_kept(NotKept::TotalBudget);
     let pool = metrics.pool("eastus");
     pool.opened();
     pool.reused();
@@ -119,6 +123,7 @@ fn the_names_and_labels_are_these() {
     let expected = [
         "nearway_added_time_seconds_count",
         "nearway_added_time_seconds_sum",
+        "nearway_bodies_not_kept_total reason",
         "nearway_build_info version,commit",
         "nearway_client_accept_pauses_total",
         "nearway_client_connections_accepted_total",
@@ -135,6 +140,7 @@ fn the_names_and_labels_are_these() {
         "nearway_probe_time_to_first_token_seconds_sum region,deployment",
         "nearway_probe_tokens_total region,deployment,kind",
         "nearway_probes_total region,deployment,outcome",
+        "nearway_replay_bytes",
         "nearway_reports_dropped_total",
         "nearway_request_duration_seconds_count region,deployment",
         "nearway_request_duration_seconds_sum region,deployment",

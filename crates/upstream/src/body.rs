@@ -1,4 +1,5 @@
-//! Request bodies: small ones whole, large ones as they come, with what has passed kept for replay.
+//! Request bodies: small ones whole, large ones as they come, with what has passed kept for replay
+//! as far as there is room ([`crate::replay`]).
 //!
 //! A [`HeldBody`] travels into the connection's task. When that task is done with it, for whatever
 //! reason, the body comes home through a channel, so that a failed attempt can be repeated with the
@@ -15,6 +16,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
+
+use crate::Kept;
 
 /// The body of a request to a region.
 #[derive(Debug)]
@@ -85,7 +88,7 @@ impl Splice {
 /// Where a [`HeldBody`] goes when the connection has let go of it.
 pub type Home = oneshot::Receiver<Held>;
 
-/// A streaming body that keeps what has passed, up to a limit.
+/// A streaming body that keeps what has passed, within limits.
 #[derive(Debug)]
 pub struct HeldBody {
     // present until drop
@@ -113,11 +116,8 @@ impl Progress {
 /// The parts of a body that survive an attempt.
 #[derive(Debug)]
 pub struct Held {
-    chunks: Vec<Bytes>,
-    bytes: usize,
-    limit: usize,
-    // more than `limit` has passed, or trailers have: it can't be repeated
-    spilled: bool,
+    // no longer whole once it found no room, or trailers have passed: it can't be repeated then
+    kept: Kept,
     rest: Option<Incoming>,
     idle: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
@@ -140,8 +140,6 @@ pub enum Failed {
 /// The bounds of a body that streams.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
-    /// The most bytes kept for replay.
-    pub hold: usize,
     /// The most bytes in all; `None`: no bound.
     pub max: Option<u64>,
     /// The longest pause of the client.
@@ -149,15 +147,12 @@ pub struct BodyLimits {
 }
 
 impl Held {
-    /// `chunks` have been read already, `rest` is still to come.
+    /// `kept` has been read already, `rest` is still to come.
     #[must_use]
-    pub fn new(chunks: Vec<Bytes>, rest: Incoming, limits: BodyLimits) -> Self {
-        let bytes = chunks.iter().map(Bytes::len).sum();
+    pub fn new(kept: Kept, rest: Incoming, limits: BodyLimits) -> Self {
+        let bytes = kept.bytes();
         Self {
-            chunks,
-            bytes,
-            limit: limits.hold,
-            spilled: bytes > limits.hold,
+            kept,
             rest: Some(rest),
             idle: limits.idle,
             stalled: None,
@@ -170,13 +165,13 @@ impl Held {
     /// Whether every byte so far is still here.
     #[must_use]
     pub fn can_repeat(&self) -> bool {
-        !self.spilled && self.failed.is_none()
+        self.kept.is_whole() && self.failed.is_none()
     }
 
     /// The bytes that are still here: all so far, as long as it [can be repeated](Self::can_repeat).
     #[must_use]
-    pub fn kept(&self) -> &[Bytes] {
-        &self.chunks
+    pub fn kept(&self) -> Vec<u8> {
+        self.kept.concat()
     }
 
     /// How the client, not the region, broke it.
@@ -190,10 +185,11 @@ impl Held {
     #[must_use]
     pub fn lend(mut self, splice: Option<&Splice>) -> (HeldBody, Home) {
         let (sender, home) = oneshot::channel();
-        // what can't be repeated is not worth keeping beside what is sent
-        let chunks =
-            if self.spilled { std::mem::take(&mut self.chunks) } else { self.chunks.clone() };
-        let front = splice.map_or_else(|| chunks.clone(), |splice| splice.apply(&chunks));
+        let chunks = self.kept.lend();
+        let front = match splice {
+            None => chunks,
+            Some(splice) => splice.apply(&chunks),
+        };
         let progress = Progress::default();
         (HeldBody { held: Some(self), front: front.into(), home: Some(sender), progress }, home)
     }
@@ -239,16 +235,10 @@ impl Held {
         }
     }
 
-    fn keep(&mut self, frame: &Frame<Bytes>) {
+    fn keep(&mut self, frame: &Frame<Bytes>, comes_home: bool) {
         match frame.data_ref() {
-            Some(data) if !self.spilled && self.bytes + data.len() <= self.limit => {
-                self.bytes += data.len();
-                self.chunks.push(data.clone());
-            }
-            _ => {
-                self.spilled = true;
-                self.chunks = Vec::new();
-            }
+            Some(data) if comes_home => self.kept.passed(data),
+            _ => self.kept.let_go(),
         }
     }
 }
@@ -264,13 +254,18 @@ impl Body for HeldBody {
         let this = &mut *self;
         if let Some(chunk) = this.front.pop_front() {
             this.progress.took(1);
+            if let Some(held) = &mut this.held {
+                held.kept.went(chunk.len(), this.front.is_empty());
+            }
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         let Some(held) = this.held.as_mut() else { return Poll::Ready(None) };
         let polled = held.poll_rest(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             this.progress.took(1);
-            held.keep(frame);
+            // once a region's answer is the client's, nobody waits for the body any more
+            let comes_home = this.home.as_ref().is_some_and(|home| !home.is_closed());
+            held.keep(frame, comes_home);
         }
         polled
     }

@@ -265,7 +265,7 @@ mod tests {
         for kind in [Connect, ConnectTimeout, Tls, TlsTimeout, WriteTimeout, HeadTimeout] {
             assert_eq!(kind.is_timeout(), kind.as_str().ends_with("_timeout"), "{kind}");
         }
-        assert_eq!(FaultKind::WriteTimeout.side(), Side::Region);
-        assert_eq!(FaultKind::TlsTimeout.side(), Side::Region);
+        assert_eq!(WriteTimeout.side(), Side::Region);
+        assert_eq!(TlsTimeout.side(), Side::Region);
     }
 }

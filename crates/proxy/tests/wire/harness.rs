@@ -12,7 +12,7 @@ use nearway_route::{
     RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
 };
 use nearway_telemetry::{Build, Metrics};
-use nearway_upstream::{Clock, Credential, Origin, RegionSettings, TlsTrust};
+use nearway_upstream::{Clock, Credential, Origin, RegionSettings, ReplayBudget, TlsTrust};
 use rcgen::{CertificateParams, KeyPair};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
@@ -130,6 +130,7 @@ impl Proxy {
                     settings: Arc::new(Live::new(Arc::new(settings))),
                     metrics: registry,
                     clock: Clock::start(),
+                    replay: ReplayBudget::default(),
                     reports,
                 };
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -184,6 +185,7 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         retry_share: 0.2,
         hedge_share: None,
         hold_first_event: true,
+        hold_total: 256 * 1024 * 1024,
         timeouts: Timeouts {
             connect: PATIENCE,
             tls: PATIENCE,

@@ -29,6 +29,8 @@ mod patience;
 #[cfg(test)]
 mod raw;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod silent;

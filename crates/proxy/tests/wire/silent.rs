@@ -50,7 +50,7 @@ fn is_passed_over(scheme: &str, size: usize, reason: &str) {
     let answer = chat(&proxy, size);
     assert_eq!((answer.status(), answer.text()), (200, "good"));
     assert_eq!(answer.header("x-nearway-attempts"), Some("2"));
-    let failover = format!("nearway_failovers_total{{reason=\"{reason}\"}} 1\n");
+    let failover = format!("to=\"good\",reason=\"{reason}\"}} 1\n");
     assert!(proxy.metrics.render().contains(&failover));
     assert!(good.seen()[0].body.len() > size);
 }
