@@ -1,4 +1,4 @@
-"""Bodies of a gigabyte pass through a proxy that stays small, whatever their framing."""
+"""Bodies of a gigabyte, or many at a time, pass through a proxy that stays small."""
 
 import concurrent.futures
 import contextlib
@@ -7,6 +7,7 @@ import http.client
 import json
 import pathlib
 import subprocess
+import threading
 
 import pytest
 
@@ -27,12 +28,12 @@ def own_proxy(world, tmp_path):
 
 
 @contextlib.contextmanager
-def small(config, folder):
+def small(config, folder, bound=BOUND):
     """A proxy that must stay below the bound."""
     with harness.served(config, folder) as proxy:
         yield proxy
         peak = peak_resident(proxy)
-        assert peak < BOUND, f"{peak / MIB:.0f} MiB"
+        assert peak < bound, f"{peak / MIB:.0f} MiB"
 
 
 @pytest.mark.parametrize("framing", ["content-length", "chunked"])
@@ -59,6 +60,28 @@ def test_uploads_at_the_same_time(own_proxy):
         uploads = [threads.submit(upload, own_proxy, length, "chunked") for _ in range(4)]
         told = [each.result() for each in uploads]
     assert told == [{"len": length, "sha256": digest_of(length)}] * len(uploads)
+
+
+def test_many_uploads_share_what_is_kept(world, tmp_path):
+    """All are on their way at once, each as long as a body that is kept whole."""
+    count, length = 100, 8 * MIB
+    config = harness.configuration(world, failover={"hold_body": "8MiB", "hold_total": "32MiB"})
+    all_are_here = threading.Barrier(count, timeout=60)
+
+    def body():
+        for _ in range(length // MIB - 1):
+            yield BLOCK
+        all_are_here.wait()
+        yield BLOCK
+
+    # what is kept, and the buffers of both sides of each connection
+    with (
+        small(config, tmp_path, bound=(32 + 96) * MIB) as proxy,
+        concurrent.futures.ThreadPoolExecutor(count) as threads,
+    ):
+        uploads = [threads.submit(upload, proxy, length, body=body()) for _ in range(count)]
+        told = [each.result() for each in uploads]
+    assert told == [{"len": length, "sha256": digest_of(length)}] * count
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
@@ -91,11 +114,11 @@ def over_http2(proxy, way):
     return subprocess.Popen([*command, *what[way]], stdin=pipe, stdout=pipe)
 
 
-def upload(proxy, length, framing):
+def upload(proxy, length, framing="content-length", body=None):
     """What the region says of a body of so many bytes."""
     headers = {"content-length": str(length)} if framing == "content-length" else {}
     with connection(proxy) as link:
-        blocks = (BLOCK for _ in range(length // len(BLOCK)))
+        blocks = body or (BLOCK for _ in range(length // len(BLOCK)))
         link.request("POST", "/sim/sink", blocks, headers)
         answer = link.getresponse()
         assert answer.status == 200
