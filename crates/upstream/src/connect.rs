@@ -3,18 +3,21 @@
 //! Its socket counts the bytes that left, which tells whether a failed request may go again.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::addresses::Addresses;
 use crate::gather::Socket;
 use crate::{Fault, FaultKind, Limits, Region};
 
@@ -33,12 +36,14 @@ pub(crate) struct Connected {
 /// Opens a connection within `limits`; offers HTTP/2 if `http2` and the region may have it.
 pub(crate) async fn connect(
     region: &Region,
+    addresses: &Rc<Addresses>,
     limits: Limits,
     http2: bool,
 ) -> Result<Connected, Fault> {
     let started = Instant::now();
     let patience = limits.connect.min(limits.total);
-    let tcp = timeout_at(started + patience, open(region)).await.map_err(|_elapsed| {
+    let tcp = timeout_at(started + patience, open(addresses)).await.map_err(|_elapsed| {
+        addresses.distrust();
         Fault::unsent(FaultKind::ConnectTimeout, format!("no connection within {patience:?}"))
     })??;
     let opened = Instant::now();
@@ -63,25 +68,39 @@ pub(crate) async fn connect(
     Ok(Connected { stream, connect, tls, http2 })
 }
 
-async fn open(region: &Region) -> Result<TcpStream, Fault> {
-    let origin = region.origin();
-    let addresses = tokio::net::lookup_host((origin.host.as_str(), origin.port))
-        .await
-        .map_err(|error| Fault::unsent(FaultKind::Dns, format!("{}: {error}", origin.host)))?;
-    let mut last = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                tune(&stream);
-                return Ok(stream);
+/// To one of the addresses; if all fail that are kept from before, to one of those that the name has
+/// now.
+async fn open(addresses: &Rc<Addresses>) -> Result<TcpStream, Fault> {
+    let dns = |detail| Fault::unsent(FaultKind::Dns, detail);
+    let known = addresses.get(look_up).await.map_err(dns)?;
+    let mut opened = open_one(&known.addresses).await;
+    if opened.is_err() {
+        addresses.distrust();
+        if known.is_kept {
+            let now = addresses.get(look_up).await.map_err(dns)?;
+            if now.addresses != known.addresses {
+                opened = open_one(&now.addresses).await;
             }
-            Err(error) => last = Some(format!("{address}: {error}")),
         }
     }
-    Err(match last {
-        Some(detail) => Fault::unsent(FaultKind::Connect, detail),
-        None => Fault::unsent(FaultKind::Dns, format!("{}: no address", origin.host)),
-    })
+    let stream = opened.map_err(|detail| Fault::unsent(FaultKind::Connect, detail))?;
+    tune(&stream);
+    Ok(stream)
+}
+
+async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(lookup_host((host, port)).await?.collect())
+}
+
+async fn open_one(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
+    let mut last = String::new();
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = format!("{address}: {error}"),
+        }
+    }
+    Err(last)
 }
 
 /// Both options only make the connection better; one without them still works.

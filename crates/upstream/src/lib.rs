@@ -4,6 +4,7 @@
 //! so that both can be tested with a fake one. This crate knows neither the ranking nor the
 //! configuration file: whoever assembles it fills in [`RegionSettings`].
 
+mod addresses;
 mod body;
 mod connect;
 mod credential;

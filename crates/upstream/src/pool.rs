@@ -17,6 +17,7 @@ use nearway_telemetry::{InFlight, Metrics, PoolMetrics};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::addresses::Addresses;
 use crate::connect::{Stream, connect};
 use crate::exchange::Exchange;
 use crate::http1::{Conn, Outbound};
@@ -59,6 +60,7 @@ pub struct Pools {
 /// The connections of one worker to one region.
 pub(crate) struct Pool {
     region: Arc<Region>,
+    addresses: Rc<Addresses>,
     settings: PoolSettings,
     metrics: PoolMetrics,
     tasks: TaskTracker,
@@ -103,8 +105,10 @@ impl Pools {
         if let Some(pool) = pools.iter().find(|pool| pool.region.id() == region.id()) {
             return pool.clone();
         }
+        let origin = region.origin();
         let pool = Rc::new(Pool {
             region: region.clone(),
+            addresses: Addresses::new(origin.host.clone(), origin.port, self.tasks.clone()),
             settings: self.settings,
             metrics: self.metrics.pool(region.name()),
             tasks: self.tasks.clone(),
@@ -179,7 +183,7 @@ enum Opened {
 impl Pool {
     /// A new connection that is offered HTTP/2, if `http2` and the region may have it.
     async fn open(self: &Rc<Self>, limits: Limits, http2: bool) -> Result<(Opened, Timing), Fault> {
-        let connected = connect(&self.region, limits, http2).await?;
+        let connected = connect(&self.region, &self.addresses, limits, http2).await?;
         self.metrics.opened();
         let timing = Timing::opening(&connected);
         if !connected.http2 {
@@ -200,7 +204,7 @@ impl Pool {
     }
 
     async fn open_http1(self: &Rc<Self>, limits: Limits) -> Result<(Box<Conn>, Timing), Fault> {
-        let connected = connect(&self.region, limits, false).await?;
+        let connected = connect(&self.region, &self.addresses, limits, false).await?;
         self.metrics.opened();
         let timing = Timing::opening(&connected);
         Ok((self.http1(connected.stream), timing))
