@@ -183,7 +183,7 @@ mod tests {
                 async move {
                     sleep(takes).await;
                     let found = vec![SocketAddr::from(([10, 0, 0, last], port))];
-                    if last == 0 { Err(io::Error::other("no answer")) } else { Ok(found) }
+                    (last > 0).then_some(found).ok_or_else(|| io::Error::other("no answer"))
                 }
             });
             let known = known.await?;

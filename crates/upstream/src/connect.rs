@@ -19,6 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::addresses::Addresses;
 use crate::gather::Socket;
+use crate::race::race;
 use crate::{Fault, FaultKind, Limits, Region};
 
 /// Silence after which the kernel probes a connection; below the four minutes after which Azure's
@@ -73,13 +74,13 @@ pub(crate) async fn connect(
 async fn open(addresses: &Rc<Addresses>) -> Result<TcpStream, Fault> {
     let dns = |detail| Fault::unsent(FaultKind::Dns, detail);
     let known = addresses.get(look_up).await.map_err(dns)?;
-    let mut opened = open_one(&known.addresses).await;
+    let mut opened = race(&known.addresses, TcpStream::connect).await;
     if opened.is_err() {
         addresses.distrust();
         if known.is_kept {
             let now = addresses.get(look_up).await.map_err(dns)?;
             if now.addresses != known.addresses {
-                opened = open_one(&now.addresses).await;
+                opened = race(&now.addresses, TcpStream::connect).await;
             }
         }
     }
@@ -90,17 +91,6 @@ async fn open(addresses: &Rc<Addresses>) -> Result<TcpStream, Fault> {
 
 async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(lookup_host((host, port)).await?.collect())
-}
-
-async fn open_one(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
-    let mut last = String::new();
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = format!("{address}: {error}"),
-        }
-    }
-    Err(last)
 }
 
 /// Both options only make the connection better; one without them still works.

@@ -17,6 +17,7 @@ mod http2;
 mod interim;
 mod lazy_timer;
 mod pool;
+mod race;
 mod region;
 mod replay;
 mod reply;

@@ -29,15 +29,21 @@ pub(crate) const PATIENT: Limits =
 
 /// A region on a port of its own, and its listener.
 pub(crate) async fn region() -> (Arc<Region>, TcpListener) {
+    region_at("127.0.0.1", None).await
+}
+
+/// The same by another name, and with TLS if there is someone to trust.
+pub(crate) async fn region_at(host: &str, trust: Option<TlsTrust>) -> (Arc<Region>, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let origin = Origin { https: false, host: "127.0.0.1".into(), port, prefix: String::new() };
+    let https = trust.is_some();
+    let origin = Origin { https, host: host.into(), port, prefix: String::new() };
     let region = Region::new(RegionSettings {
         id: 1,
         name: "only".into(),
         origin,
         credential: None,
-        trust: TlsTrust::System,
+        trust: trust.unwrap_or_default(),
         http2: false,
     });
     (region.unwrap(), listener)

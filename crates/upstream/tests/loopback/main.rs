@@ -3,6 +3,8 @@
 //! Each module is declared under `cfg(test)`, which is what lets its helpers panic.
 
 #[cfg(test)]
+mod connecting;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod harness;
