@@ -39,6 +39,11 @@ pub(crate) fn choose(
     })
 }
 
+/// How many regions may serve this request.
+pub(crate) fn choices(ranking: &Ranking, identity: &Identity, settings: &Settings) -> usize {
+    ranking.order.iter().filter(|entry| allowed(entry, identity, settings)).count()
+}
+
 fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {
     if identity.pin.as_ref().is_some_and(|pin| **pin != *entry.name) {
         return false;

@@ -16,7 +16,7 @@ use nearway_wire::retry_hint::{RETRY_AFTER_MS, retry_hint};
 use tokio::time::{sleep, timeout};
 
 use crate::attempt::Original;
-use crate::choose::{Choice, choose};
+use crate::choose::{Choice, choices, choose};
 use crate::hold_body::refusal;
 use crate::hold_first::{
     BadStart, hold_first, hold_short, is_readable_stream, is_short_answer, patience,
@@ -88,6 +88,7 @@ impl<T: Transport> Search<'_, T> {
         let prepared = self.prepared.clone();
         let settings = &*prepared.settings;
         let tries = usize::try_from(settings.attempts).unwrap_or(usize::MAX);
+        let choices = choices(self.ranking, &self.original.identity, settings);
         while self.settle.attempts() < settings.attempts {
             let Some(choice) = self.choose(elapsed) else {
                 let Some(pause) = self.pause(elapsed) else { break };
@@ -97,11 +98,10 @@ impl<T: Transport> Search<'_, T> {
                 self.plan = Plan::new(self.original.identity.lack(), settings.last_resort);
                 continue;
             };
-            let regions = self.ranking.order.len();
             let wait = FirstEventWait {
                 hedge_after: choice.slowest.filter(|_| settings.hedge_share.is_some()),
                 patience: patience(choice.slowest, &settings.timeouts),
-                is_last: self.plan.attempts() >= regions.min(tries)
+                is_last: self.plan.attempts() >= choices.min(tries)
                     || self.original.may_create_state(),
             };
             if let Some(reply) = self.attempt(choice, wait, elapsed).await? {

@@ -85,6 +85,14 @@ fn a_slow_last_region_is_waited_for() {
         settings.timeouts.first_token = Duration::from_millis(100);
     });
     assert_eq!(proxy.ask(CHAT).text(), GOOD);
+    let other = streaming(ERROR);
+    let regions = [region("slow", &slow.url()), region("other", &other.url())];
+    let proxy = Proxy::tuned(&regions, |settings| {
+        settings.timeouts.first_token = Duration::from_millis(100);
+    });
+    let pinned = CHAT.replace("\r\n\r\n", "\r\nx-nearway-region: slow\r\n\r\n");
+    let answer = proxy.ask(&pinned);
+    assert_eq!((answer.text(), answer.header("x-nearway-attempts")), (GOOD, Some("1")));
 }
 
 #[test]
