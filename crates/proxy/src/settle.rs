@@ -13,7 +13,7 @@ use nearway_route::{
     Awaited, Failure, InFlight, Lack, Moment, Outcome, Sample, Source, Vitals, Waiting,
 };
 use nearway_telemetry::{
-    Failover, HedgeEvent, RequestLine, RequestOutcome, failover, request_line,
+    Failover, HedgeEvent, RequestLine, RequestOutcome, credential_refused, failover, request_line,
     request_lines_enabled,
 };
 use nearway_upstream::{Fault, FaultKind, Side};
@@ -229,7 +229,15 @@ impl Settle {
         }
         match lesson {
             Lesson::None | Lesson::Throttled => {}
-            Lesson::Unauthorized => vitals.unauthorized_until(until(settings.unauthorized_for)),
+            Lesson::Unauthorized => {
+                // said once, not for each request that finds out
+                if vitals.unauthorized_for(Moment::from(now)).is_none()
+                    && let Some(target) = settings.regions.get(attempt.place)
+                {
+                    credential_refused(target.region.name());
+                }
+                vitals.unauthorized_until(until(settings.unauthorized_for));
+            }
             // another region may say the same: then the request was wrong
             Lesson::Lacking => self.lacking.push(attempt.vitals.clone()),
             Lesson::Failing(failure) => attempt.failed_in(vitals, failure, now, settings),

@@ -21,8 +21,8 @@ pub use labels::{
     HedgeEvent, NO_REGION, NotKept, OTHER, ReloadResult, RequestOutcome, RouteState, TokenKind,
 };
 pub use logs::{
-    Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload, RequestLine, failover,
-    install_logs, leader_change, log_subscriber, reload_applied, reload_rejected, request_line,
-    request_lines_enabled, without_request_lines,
+    Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload, RequestLine,
+    credential_refused, failover, install_logs, leader_change, log_subscriber, reload_applied,
+    reload_rejected, request_line, request_lines_enabled, without_request_lines,
 };
 pub use registry::{Build, CONTENT_TYPE, InvalidBuckets, Metrics, UPKEEP_EVERY};

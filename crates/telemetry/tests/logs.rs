@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nearway_telemetry::{
-    Failover, LeaderChange, LogFormat, Reload, RequestLine, RequestOutcome, failover,
-    leader_change, log_subscriber, reload_applied, reload_rejected, request_line,
+    Failover, LeaderChange, LogFormat, Reload, RequestLine, RequestOutcome, credential_refused,
+    failover, leader_change, log_subscriber, reload_applied, reload_rejected, request_line,
     request_lines_enabled, without_request_lines,
 };
 use serde_json::{Value, json};
@@ -125,6 +125,15 @@ fn a_leader_change_is_a_sentence_with_its_reason() {
     });
     assert!(text.contains("westus now leads for gpt-4o: 40 % faster"), "{text}");
     assert!(text.contains("westus now leads for gpt-4o (before: eastus): 40 % faster"), "{text}");
+}
+
+#[test]
+fn a_refused_key_says_which_and_what_to_do() {
+    let text = logged(LogFormat::Text, "info", || credential_refused("eastus"));
+    assert!(
+        text.contains("ERROR nearway::credential: region eastus refuses its api_key"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -57,6 +57,15 @@ pub fn leader_change(event: &LeaderChange<'_>) {
     );
 }
 
+/// Writes an error: a region refuses the key that is configured for it, which only an operator can mend.
+pub fn credential_refused(region: &str) {
+    tracing::error!(
+        target: "nearway::credential",
+        region,
+        "region {region} refuses its api_key: nothing goes there until a probe is answered, correct the key"
+    );
+}
+
 /// A changed configuration that is in force.
 #[derive(Clone, Copy, Debug)]
 pub struct Reload<'a> {
