@@ -167,7 +167,27 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_did_teaches_nothing() {
+    fn what_nobody_did_teaches_nothing_and_all_else_something() {
+        for kind in [
+            FaultKind::Dns,
+            FaultKind::Connect,
+            FaultKind::ConnectTimeout,
+            FaultKind::Tls,
+            FaultKind::TlsTimeout,
+            FaultKind::WriteTimeout,
+            FaultKind::Reset,
+            FaultKind::Malformed,
+            FaultKind::HeadTimeout,
+            FaultKind::FirstTokenTimeout,
+            FaultKind::IdleTimeout,
+            FaultKind::Truncated,
+            FaultKind::Unauthorized,
+            FaultKind::MissingDeployment,
+            FaultKind::Throttled,
+            FaultKind::ServerError,
+        ] {
+            assert_ne!(lesson(kind), Lesson::None, "{kind}");
+        }
         for kind in [FaultKind::ClientBody, FaultKind::Rejected, FaultKind::TotalTimeout] {
             assert_eq!(lesson(kind), Lesson::None, "{kind}");
             assert!(matches!(kind.side(), Side::Client | Side::Nobody), "{kind}");

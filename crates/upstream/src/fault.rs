@@ -261,8 +261,21 @@ mod tests {
 
     #[test]
     fn a_timeout_says_so_in_its_label() {
-        use FaultKind::{Connect, ConnectTimeout, HeadTimeout, Tls, TlsTimeout, WriteTimeout};
-        for kind in [Connect, ConnectTimeout, Tls, TlsTimeout, WriteTimeout, HeadTimeout] {
+        use FaultKind::{
+            Connect, ConnectTimeout, Dns, FirstTokenTimeout, HeadTimeout, IdleTimeout, Malformed,
+            Reset, ServerError, Throttled, Tls, TlsTimeout, TotalTimeout, Truncated, WriteTimeout,
+        };
+        let timeouts = [
+            ConnectTimeout,
+            TlsTimeout,
+            WriteTimeout,
+            HeadTimeout,
+            FirstTokenTimeout,
+            IdleTimeout,
+            TotalTimeout,
+        ];
+        let others = [Dns, Connect, Tls, Reset, Malformed, Truncated, Throttled, ServerError];
+        for kind in timeouts.into_iter().chain(others) {
             assert_eq!(kind.is_timeout(), kind.as_str().ends_with("_timeout"), "{kind}");
         }
         assert_eq!(WriteTimeout.side(), Side::Region);
