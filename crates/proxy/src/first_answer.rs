@@ -1,27 +1,26 @@
 //! Tries region after region until one answers, or the plan, a bound or the law ends it.
 //!
-//! `retry` holds the law; this asks it after each attempt. The bounds: attempts, the time that the
+//! `retry` holds the law; this asks it after each attempt, which `send` makes and `judge` looks at. The bounds: attempts, the time that the
 //! client waits, and the worker's budget for retries. Only when no other region is left, and the
 //! failure may pass, the same ones are asked again after a pause.
+
+mod judge;
+mod send;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::{HeaderName, RETRY_AFTER};
-use nearway_route::{Awaited, Plan, Ranking};
+use nearway_route::{Plan, Ranking};
 use nearway_upstream::{Fault, FaultKind, Limits, Reply, Returned, Sent, Transport};
-use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
 use nearway_wire::retry_hint::{RETRY_AFTER_MS, retry_hint};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::attempt::Original;
 use crate::choose::{Choice, choices, choose};
 use crate::hold_body::refusal;
-use crate::hold_first::{
-    BadStart, hold_first, hold_short, is_readable_stream, is_short_answer, patience,
-};
-use crate::race::race;
+use crate::hold_first::patience;
 use crate::refuse::Tried;
 use crate::retry::{Facts, Step, blamed, next_step};
 use crate::settle::Settle;
@@ -222,162 +221,6 @@ impl<T: Transport> Search<'_, T> {
         }
     }
 
-    /// Sends the request to its region, and to the next one too if the first content is late.
-    async fn send(
-        &mut self,
-        target: &Target,
-        limits: Limits,
-        wait: FirstEventWait,
-    ) -> Result<Box<Reply>, Fault> {
-        match wait.hedge_after {
-            Some(after) if self.original.can_be_hedged() => {
-                Box::pin(self.send_hedged(target, limits, after)).await
-            }
-            _ => {
-                let silence = self.settle.silence();
-                let attempt = self.original.attempt(self.transport, target, limits);
-                if wait.is_last {
-                    return attempt.await;
-                }
-                tokio::select! {
-                    biased;
-                    outcome = attempt => outcome,
-                    () = silence => Err(silent()),
-                }
-            }
-        }
-    }
-
-    async fn send_hedged(
-        &mut self,
-        target: &Target,
-        limits: Limits,
-        after: Duration,
-    ) -> Result<Box<Reply>, Fault> {
-        let (prepared, transport) = (self.prepared.clone(), self.transport);
-        let request = self.original.request_to(target)?;
-        let interim = self.original.interim.clone();
-        let first = transport.send(&target.region, request, limits, interim.as_ref());
-        let mut first = Box::pin(first);
-        let after = after.max(HEDGE_AFTER_MIN);
-        if let Ok(outcome) = timeout(after, &mut first).await {
-            return outcome;
-        }
-        let Some((place, limits)) = self.second() else { return first.await };
-        let Some(target) = prepared.settings.regions.get(place) else { return first.await };
-        let request = self.original.request_to(target)?;
-        let second = transport.send(&target.region, request, limits, interim.as_ref());
-        let is_good = |outcome: &Result<Box<Reply>, Fault>| {
-            let status = outcome.as_ref().map(|reply| reply.response.status());
-            status.is_ok_and(|status| Fault::from_status(status).is_none())
-        };
-        let (winner, outcome) = race(first, second, is_good).await;
-        self.settle.hedged(winner, after);
-        outcome
-    }
-
-    /// Chooses the region that is asked beside the one that is late.
-    fn second(&mut self) -> Option<(usize, Limits)> {
-        if !self.original.wants_stream() || self.original.creates_state() {
-            return None;
-        }
-        let elapsed = self.settle.elapsed();
-        let limits = limits(&self.prepared.settings.timeouts, self.deadline, elapsed)?;
-        let choice = self.choose(elapsed)?;
-        let place = choice.place;
-        self.settle.hedging(choice, elapsed).then_some((place, limits))
-    }
-
-    /// The reply if it is an answer that the client should get, else the fault that it is; the reply
-    /// comes with that if it is an answer all the same.
-    async fn judge(
-        &mut self,
-        reply: Box<Reply>,
-        wait: FirstEventWait,
-    ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
-        let holds = self.prepared.settings.hold_first_event;
-        let streams_tokens = self.original.identity.operation.streams_tokens();
-        let awaited = if is_readable_stream(&reply) {
-            streams_tokens.then_some(Awaited::FirstToken)
-        } else {
-            is_short_answer(&reply).then_some(Awaited::End)
-        };
-        self.settle.awaits(awaited);
-        match Fault::from_status(reply.response.status()) {
-            None if !holds => Ok(reply),
-            None if is_readable_stream(&reply) => self.first_event(reply, wait).await,
-            None if !self.original.may_create_state() && is_short_answer(&reply) => {
-                self.whole(reply, wait).await
-            }
-            None => Ok(reply),
-            Some(fault) if fault.kind == FaultKind::Rejected => {
-                Err(Box::pin(self.rejected(reply, fault)).await)
-            }
-            Some(fault) => Err((Some(reply), fault)),
-        }
-    }
-
-    async fn first_event(
-        &mut self,
-        mut reply: Box<Reply>,
-        wait: FirstEventWait,
-    ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
-        let before = self.settle.elapsed();
-        let silence = self.settle.silence();
-        let hold = Box::pin(hold_first(&mut reply, wait.patience, wait.is_last));
-        let held = tokio::select! {
-            biased;
-            held = hold => held,
-            () = silence, if !wait.is_last => Err(BadStart { fault: silent(), is_answer: false }),
-        };
-        self.settle.waited(self.settle.elapsed().saturating_sub(before));
-        match held {
-            Ok(()) => Ok(reply),
-            Err(BadStart { fault, is_answer }) => Err((is_answer.then_some(reply), fault)),
-        }
-    }
-
-    async fn whole(
-        &mut self,
-        mut reply: Box<Reply>,
-        wait: FirstEventWait,
-    ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
-        let before = self.settle.elapsed();
-        let silence = self.settle.silence();
-        let hold = Box::pin(hold_short(&mut reply));
-        let held = tokio::select! {
-            biased;
-            held = hold => held,
-            () = silence, if !wait.is_last => Err(BadStart { fault: silent(), is_answer: false }),
-        };
-        self.settle.waited(self.settle.elapsed().saturating_sub(before));
-        match held {
-            Ok(()) => {
-                self.settle.awaits(None);
-                Ok(reply)
-            }
-            Err(BadStart { fault, .. }) => Err((None, fault)),
-        }
-    }
-
-    /// A 4xx that may say that this region lacks what another one has (API fact sheet 4.1, 4.3).
-    async fn rejected(
-        &mut self,
-        mut reply: Box<Reply>,
-        fault: Fault,
-    ) -> (Option<Box<Reply>>, Fault) {
-        let status = reply.response.status().as_u16();
-        if !matches!(status, 400 | 404) {
-            return (Some(reply), fault);
-        }
-        let before = self.settle.elapsed();
-        let body = reply.response.body_mut().peek_whole(ERROR_BODY_LIMIT).await;
-        self.settle.waited(self.settle.elapsed().saturating_sub(before));
-        let lacks = body.is_some_and(|body| read_error(&body).is_lacking(status));
-        let kind = if lacks { FaultKind::MissingDeployment } else { fault.kind };
-        (Some(reply), Fault { kind, ..fault })
-    }
-
     /// No region did better: what one of them said is the answer, else Nearway's own.
     fn nobody(&mut self) -> Result<Box<Reply>, Refusal> {
         let tried = std::mem::take(&mut self.tried);
@@ -443,8 +286,6 @@ fn nowhere(original: &Original) -> Refusal {
     }
 }
 
-/// However fast a region is, no second one is asked before this: the network has its jitter.
-const HEDGE_AFTER_MIN: Duration = Duration::from_millis(50);
 /// The longest wait that a client is asked for.
 const HINT_MAX: Duration = Duration::from_secs(60);
 /// Goes before the status in the SDKs' own decision (API fact sheet 4.4).

@@ -10,6 +10,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::body::Body;
 use nearway_upstream::{Fault, FaultKind, Reply, Returned, Sent};
 use nearway_wire::headers::is_event_stream;
+use nearway_wire::model::{BodyKind, body_kind};
 use nearway_wire::stream_error::{FirstEvent, Opening};
 use tokio::time::timeout;
 
@@ -31,22 +32,29 @@ pub(crate) fn patience(slowest: Option<Duration>, timeouts: &Timeouts) -> Durati
     slowest.map_or(most, |slowest| (slowest * SLOWER_BY).max(FLOOR).min(most))
 }
 
-/// Whether there is an event to wait for.
-pub(crate) fn is_readable_stream(reply: &Reply) -> bool {
-    let headers = reply.response.headers();
-    is_event_stream(headers) && !headers.contains_key(CONTENT_ENCODING)
+/// What an answer is held back until.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The first event of a stream.
+    FirstEvent,
+    /// The end of short JSON that is not all here yet.
+    End,
 }
 
-/// Whether the answer is short JSON that is not all here yet.
-pub(crate) fn is_short_answer(reply: &Reply) -> bool {
-    let body = reply.response.body();
-    if body.is_here() {
-        return false;
+/// What this one is held back until, if anything.
+pub(crate) fn until(reply: &Reply) -> Option<Until> {
+    let (headers, body) = (reply.response.headers(), reply.response.body());
+    if is_event_stream(headers) {
+        return (!headers.contains_key(CONTENT_ENCODING)).then_some(Until::FirstEvent);
     }
-    let value = reply.response.headers().get(CONTENT_TYPE);
-    let is_json = value.is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let short = u64::try_from(SHORT).unwrap_or(u64::MAX);
-    is_json && body.size_hint().lower() <= short
+    let content_type = headers.get(CONTENT_TYPE);
+    let is_short_json = || {
+        content_type.is_some()
+            && body_kind(content_type) == BodyKind::Json
+            && body.size_hint().lower() <= short
+    };
+    (!body.is_here() && is_short_json()).then_some(Until::End)
 }
 
 /// Waits for the end of a short answer; one that is longer or slower than it seemed goes on as it is.

@@ -1,0 +1,89 @@
+//! Whether what a region says is the answer: by its status, by how its body begins, and for a 4xx by
+//! whether it says that the region lacks something.
+
+use nearway_route::Awaited;
+use nearway_upstream::{Fault, FaultKind, Reply, Transport};
+use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
+
+use super::{FirstEventWait, Search, silent};
+use crate::hold_first::{BadStart, Until, hold_first, hold_short, until};
+
+impl<T: Transport> Search<'_, T> {
+    /// The reply if it is an answer that the client should get, else the fault that it is; the reply
+    /// comes with that if it is an answer all the same.
+    pub(super) async fn judge(
+        &mut self,
+        reply: Box<Reply>,
+        wait: FirstEventWait,
+    ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
+        let until = until(&reply);
+        let streams_tokens = self.original.identity.operation.streams_tokens();
+        self.settle.awaits(match until {
+            Some(Until::FirstEvent) => streams_tokens.then_some(Awaited::FirstToken),
+            Some(Until::End) => Some(Awaited::End),
+            None => None,
+        });
+        match Fault::from_status(reply.response.status()) {
+            None => match until.filter(|until| self.holds(*until)) {
+                Some(until) => self.hold(reply, until, wait).await,
+                None => Ok(reply),
+            },
+            Some(fault) if fault.kind == FaultKind::Rejected => {
+                Err(Box::pin(self.rejected(reply, fault)).await)
+            }
+            Some(fault) => Err((Some(reply), fault)),
+        }
+    }
+
+    fn holds(&self, until: Until) -> bool {
+        self.prepared.settings.hold_first_event
+            && (until == Until::FirstEvent || !self.original.may_create_state())
+    }
+
+    async fn hold(
+        &mut self,
+        mut reply: Box<Reply>,
+        until: Until,
+        wait: FirstEventWait,
+    ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
+        let before = self.settle.elapsed();
+        let silence = self.settle.silence();
+        let begins = Box::pin(async {
+            match until {
+                Until::FirstEvent => hold_first(&mut reply, wait.patience, wait.is_last).await,
+                Until::End => hold_short(&mut reply).await,
+            }
+        });
+        let held = tokio::select! {
+            biased;
+            held = begins => held,
+            () = silence, if !wait.is_last => Err(BadStart { fault: silent(), is_answer: false }),
+        };
+        self.settle.waited(self.settle.elapsed().saturating_sub(before));
+        if let Err(BadStart { fault, is_answer }) = held {
+            return Err((is_answer.then_some(reply), fault));
+        }
+        if until == Until::End {
+            self.settle.awaits(None);
+        }
+        Ok(reply)
+    }
+
+    /// A 4xx that may say that this region lacks what another one has (API fact sheet 4.1, 4.3).
+    async fn rejected(
+        &mut self,
+        mut reply: Box<Reply>,
+        fault: Fault,
+    ) -> (Option<Box<Reply>>, Fault) {
+        let status = reply.response.status().as_u16();
+        if !matches!(status, 400 | 404) {
+            return (Some(reply), fault);
+        }
+        let before = self.settle.elapsed();
+        let body = reply.response.body_mut().peek_whole(ERROR_BODY_LIMIT).await;
+        self.settle.waited(self.settle.elapsed().saturating_sub(before));
+        let lacks = body.is_some_and(|body| read_error(&body).is_lacking(status));
+        let kind = if lacks { FaultKind::MissingDeployment } else { fault.kind };
+        (Some(reply), Fault { kind, ..fault })
+    }
+}
