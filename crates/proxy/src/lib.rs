@@ -6,6 +6,7 @@
 
 mod admit;
 mod attempt;
+mod attempted;
 mod between;
 mod budgets;
 mod choose;

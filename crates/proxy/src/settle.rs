@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{
-    Awaited, Failure, InFlight, Lack, Moment, Outcome, Sample, Source, Vitals, Waiting,
-};
+use nearway_route::{Awaited, Failure, Lack, Moment, Outcome, Sample, Source, Vitals};
 use nearway_telemetry::{
     Failover, HedgeEvent, RequestLine, RequestOutcome, credential_refused, failover, request_line,
     request_lines_enabled,
@@ -19,6 +17,8 @@ use nearway_telemetry::{
 use nearway_upstream::{Fault, FaultKind, Side};
 use nearway_wire::quota::nearly_spent;
 
+use crate::Report;
+use crate::attempted::Attempted;
 use crate::choose::Choice;
 use crate::client_io::Busy;
 use crate::identify::Identity;
@@ -26,7 +26,6 @@ use crate::race::Winner;
 use crate::refuse::Tried;
 use crate::retry::{Lesson, lesson};
 use crate::worker::{Prepared, Shared};
-use crate::{Report, Settings};
 
 /// The account of one request.
 #[derive(Debug)]
@@ -57,20 +56,6 @@ pub(crate) struct Settle {
     first_token: Option<Duration>,
     bytes_in: u64,
     bytes_out: u64,
-}
-
-/// The attempt that is under way, or was the last.
-#[derive(Debug)]
-struct Attempted {
-    place: usize,
-    sent: Duration,
-    vitals: Arc<Vitals>,
-    region_vitals: Arc<Vitals>,
-    // until the answer has begun well
-    waiting: Option<Waiting>,
-    slowest: Option<Duration>,
-    _in_flight: InFlight,
-    _counted: nearway_telemetry::InFlight,
 }
 
 impl Settle {
@@ -146,16 +131,8 @@ impl Settle {
 
     fn attempted(&mut self, choice: Choice, elapsed: Duration) -> Attempted {
         self.attempts += 1;
-        Attempted {
-            place: choice.place,
-            sent: self.received + elapsed,
-            waiting: Some(choice.vitals.wait(self.moment(elapsed))),
-            slowest: choice.slowest,
-            _in_flight: choice.vitals.enter(),
-            _counted: self.prepared.route(Some(choice.place), self.deployment_place).enter(),
-            vitals: choice.vitals,
-            region_vitals: choice.region_vitals,
-        }
+        let route = self.prepared.route(Some(choice.place), self.deployment_place);
+        Attempted::begin(choice, route, self.received + elapsed)
     }
 
     /// Whether a further region may be asked, when so much has elapsed.
@@ -249,12 +226,8 @@ impl Settle {
 
     /// What was awaited has come; the next is `awaited`, if anything.
     pub(crate) fn awaits(&mut self, awaited: Option<Awaited>) {
-        let Some(attempt) = &mut self.current else { return };
-        let Some(waiting) = attempt.waiting.take() else { return };
-        let now = Moment::from(self.shared.clock.now());
-        match awaited {
-            Some(awaited) => attempt.waiting = Some(waiting.goes_on(awaited, now)),
-            None => waiting.answered(now),
+        if let Some(attempt) = &mut self.current {
+            attempt.awaits(awaited, Moment::from(self.shared.clock.now()));
         }
     }
 
@@ -387,18 +360,6 @@ impl Settle {
             sample: Sample { at: Moment::from(now), source: Source::Live, outcome },
         };
         self.shared.reports.push(report, &self.shared.metrics);
-    }
-}
-
-impl Attempted {
-    fn answered_by(&self, vitals: &Vitals, now: Duration, settings: &Settings) {
-        let (sent, now) = (Moment::from(self.sent), Moment::from(now));
-        vitals.breaker().answered(sent, now, &settings.breaker);
-    }
-
-    fn failed_in(&self, vitals: &Vitals, failure: Failure, now: Duration, settings: &Settings) {
-        let (sent, now) = (Moment::from(self.sent), Moment::from(now));
-        vitals.breaker().failed(failure, sent, now, &settings.breaker);
     }
 }
 
