@@ -131,7 +131,8 @@ fn a_leader_change_is_a_sentence_with_its_reason() {
 fn a_refused_key_says_which_and_what_to_do() {
     let text = logged(LogFormat::Text, "info", || credential_refused("eastus"));
     assert!(
-        text.contains("ERROR nearway::credential: region eastus refuses its api_key"),
+        text.contains("ERROR nearway::credential: region eastus refuses its key")
+            && text.contains("correct regions.eastus.api_key"),
         "{text}"
     );
 }

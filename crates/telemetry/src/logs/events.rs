@@ -62,7 +62,8 @@ pub fn credential_refused(region: &str) {
     tracing::error!(
         target: "nearway::credential",
         region,
-        "region {region} refuses its api_key: nothing goes there until a probe is answered, correct the key"
+        "region {region} refuses its key: nothing goes there until a probe is answered, correct \
+         regions.{region}.api_key"
     );
 }
 
