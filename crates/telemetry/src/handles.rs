@@ -4,7 +4,9 @@
 //! second time with the same names gives another one to the same series, so workers share counts.
 //! Using one costs atomic additions only: no lookup by name and no allocation.
 
+mod breaker;
 mod failover;
+mod fitness;
 mod in_flight;
 mod pool;
 mod probe;
@@ -13,7 +15,9 @@ mod rank;
 mod replay;
 mod route;
 
+pub use breaker::BreakerMetrics;
 pub use failover::FailoverMetrics;
+pub use fitness::FitnessMetrics;
 pub use in_flight::InFlight;
 pub use pool::PoolMetrics;
 pub use probe::ProbeMetrics;
@@ -36,6 +40,20 @@ impl Metrics {
     #[must_use]
     pub fn failovers(&self, from: &str, to: &str) -> FailoverMetrics {
         FailoverMetrics::new(self, from, to)
+    }
+
+    /// Changes of one circuit breaker: that of a (region, deployment), that of a region itself under
+    /// [`ALL_DEPLOYMENTS`](crate::ALL_DEPLOYMENTS).
+    #[must_use]
+    pub fn breaker(&self, region: &str, deployment: &str) -> BreakerMetrics {
+        BreakerMetrics::new(self, region, deployment)
+    }
+
+    /// How fit one (region, deployment) is. Absent until it is first told, also where an earlier
+    /// handle had set it: one holder at a time.
+    #[must_use]
+    pub fn fitness(&self, region: &str, deployment: &str) -> FitnessMetrics {
+        FitnessMetrics::new(self, region, deployment)
     }
 
     /// The client side: connections, refusals, Nearway's own time.
@@ -68,4 +86,9 @@ impl Metrics {
     pub fn rank(&self) -> RankMetrics {
         RankMetrics::new(self)
     }
+}
+
+/// A gauge's value for what holds or does not.
+fn flag(holds: bool) -> f64 {
+    if holds { 1.0 } else { 0.0 }
 }

@@ -6,6 +6,9 @@
 /// The `deployment` label of a name that is not configured, and of a reason beyond the bound.
 pub const OTHER: &str = "other";
 
+/// The `deployment` label of what belongs to a region as a whole.
+pub const ALL_DEPLOYMENTS: &str = "all";
+
 /// The `region` label of a request that no region was chosen for.
 pub const NO_REGION: &str = "none";
 
@@ -89,6 +92,44 @@ labels! {
         Unknown = "unknown",
         /// Failing.
         Down = "down",
+    }
+}
+
+labels! {
+    /// Where a circuit breaker stands, from best to worst.
+    RouteBreaker {
+        /// Requests pass.
+        Closed = "closed",
+        /// A trial was answered: a growing share passes.
+        Returning = "returning",
+        /// One request at a time may try.
+        HalfOpen = "half_open",
+        /// None pass.
+        Open = "open",
+    }
+}
+
+labels! {
+    /// How fit a (region, deployment) is for the next request, from best to worst.
+    RouteCondition {
+        /// Nothing speaks against it.
+        Good = "good",
+        /// Little of its quota is left.
+        NearlySpent = "nearly_spent",
+        /// It failed, and some requests try it again.
+        Recovering = "recovering",
+        /// Requests wait there and none is answered.
+        Silent = "silent",
+        /// It asked to be left alone for a while.
+        Cooled = "cooled",
+        /// Its newest probe failed.
+        Down = "down",
+        /// Clients' requests fail there.
+        Open = "open",
+        /// It refuses the key that is configured for it.
+        Unauthorized = "unauthorized",
+        /// It does not have the deployment.
+        Lacking = "lacking",
     }
 }
 

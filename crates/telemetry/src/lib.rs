@@ -14,15 +14,17 @@ mod reasons;
 mod registry;
 
 pub use handles::{
-    FailoverMetrics, InFlight, PoolMetrics, ProbeMetrics, ProxyMetrics, RankMetrics, ReplayMetrics,
-    RouteMetrics,
+    BreakerMetrics, FailoverMetrics, FitnessMetrics, InFlight, PoolMetrics, ProbeMetrics,
+    ProxyMetrics, RankMetrics, ReplayMetrics, RouteMetrics,
 };
 pub use labels::{
-    HedgeEvent, NO_REGION, NotKept, OTHER, ReloadResult, RequestOutcome, RouteState, TokenKind,
+    ALL_DEPLOYMENTS, HedgeEvent, NO_REGION, NotKept, OTHER, ReloadResult, RequestOutcome,
+    RouteBreaker, RouteCondition, RouteState, TokenKind,
 };
 pub use logs::{
-    Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload, RequestLine,
-    credential_refused, failover, install_logs, leader_change, log_subscriber, reload_applied,
-    reload_rejected, request_line, request_lines_enabled, without_request_lines,
+    BreakerOpened, Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload,
+    RequestLine, breaker_closed, breaker_opened, breaker_returning, credential_refused, failover,
+    install_logs, leader_change, log_subscriber, reload_applied, reload_rejected, request_line,
+    request_lines_enabled, without_request_lines,
 };
 pub use registry::{Build, CONTENT_TYPE, InvalidBuckets, Metrics, UPKEEP_EVERY};

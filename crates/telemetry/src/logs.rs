@@ -10,7 +10,8 @@ mod install;
 mod request;
 
 pub use events::{
-    Failover, LeaderChange, Reload, credential_refused, failover, leader_change, reload_applied,
+    BreakerOpened, Failover, LeaderChange, Reload, breaker_closed, breaker_opened,
+    breaker_returning, credential_refused, failover, leader_change, reload_applied,
     reload_rejected,
 };
 pub use install::{LogFormat, LogsError, install_logs, log_subscriber, without_request_lines};

@@ -199,6 +199,32 @@ pub const ROUTE_STATE: Family =
 /// Labels `region`, `deployment`; absent once the region is removed.
 pub const ROUTE_LEADER: Family =
     gauge("nearway_route_leader", "1 for the region that is tried first, 0 for the others");
+/// Labels `region`, `deployment`, `to` ([`crate::RouteBreaker`]). The region's own breaker counts
+/// under the deployment [`crate::ALL_DEPLOYMENTS`], that of all deployments that are not probed under
+/// [`crate::OTHER`].
+pub const BREAKER_TRANSITIONS: Family = counter(
+    "nearway_breaker_transitions_total",
+    "Times that a circuit breaker changed its state, by the state that it changed to",
+);
+/// Labels `region`, `deployment`, `state` ([`crate::RouteBreaker`]); of the region's breaker and the
+/// deployment's the worse one. Absent once the region is removed.
+pub const BREAKER_STATE: Family = gauge(
+    "nearway_breaker_state",
+    "1 for the state that the circuit breaker is in, 0 for the others",
+);
+/// Labels `region`, `deployment`; absent once the region is removed.
+pub const COOLDOWN: Family = Family {
+    name: "nearway_cooldown_seconds",
+    help: "How long requests still keep away because the region asked for it, 0 when it did not",
+    unit: Unit::Seconds,
+    kind: Kind::Gauge,
+};
+/// Labels `region`, `deployment`, `condition` ([`crate::RouteCondition`]); absent once the region is
+/// removed.
+pub const REGION_CONDITION: Family = gauge(
+    "nearway_region_condition",
+    "1 for the condition that decides how soon the region is chosen, 0 for the others",
+);
 /// Label `deployment`.
 pub const LEADER_CHANGES: Family =
     counter("nearway_leader_changes_total", "Times that the leading region changed");
@@ -251,6 +277,10 @@ pub const ALL: &[Family] = &[
     ROUTE_RANK,
     ROUTE_STATE,
     ROUTE_LEADER,
+    BREAKER_TRANSITIONS,
+    BREAKER_STATE,
+    COOLDOWN,
+    REGION_CONDITION,
     LEADER_CHANGES,
     TABLE_VERSION,
     CONFIG_GENERATION,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nearway_telemetry::names::{self, Kind};
 use nearway_telemetry::{
-    Build, HedgeEvent, InFlight, Metrics, NotKept, ReloadResult, RequestOutcome, RouteState,
-    TokenKind,
+    Build, HedgeEvent, InFlight, Metrics, NotKept, ReloadResult, RequestOutcome, RouteBreaker,
+    RouteCondition, RouteState, TokenKind,
 };
 
 const TIME: Duration = Duration::from_millis(120);
@@ -43,6 +43,12 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     probe.failed("timeout", TIME);
     probe.tokens(TokenKind::Prompt, 8);
     probe.stands(1, Some(TIME), RouteState::Fresh);
+    metrics.breaker("eastus", "gpt-4o").went(RouteBreaker::Open);
+    metrics.fitness("eastus", "gpt-4o").is(
+        RouteCondition::Cooled,
+        RouteBreaker::Closed,
+        Some(TIME),
+    );
     let rank = metrics.rank();
     rank.declare("gpt-4o");
     rank.published(4);
@@ -124,6 +130,8 @@ fn the_names_and_labels_are_these() {
         "nearway_added_time_seconds_count",
         "nearway_added_time_seconds_sum",
         "nearway_bodies_not_kept_total reason",
+        "nearway_breaker_state region,deployment,state",
+        "nearway_breaker_transitions_total region,deployment,to",
         "nearway_build_info version,commit",
         "nearway_client_accept_pauses_total",
         "nearway_client_connections_accepted_total",
@@ -131,6 +139,7 @@ fn the_names_and_labels_are_these() {
         "nearway_config_generation",
         "nearway_config_last_reload_applied",
         "nearway_config_reloads_total result",
+        "nearway_cooldown_seconds region,deployment",
         "nearway_failovers_total from,to,reason",
         "nearway_hedges_total event",
         "nearway_leader_changes_total deployment",
@@ -140,6 +149,7 @@ fn the_names_and_labels_are_these() {
         "nearway_probe_time_to_first_token_seconds_sum region,deployment",
         "nearway_probe_tokens_total region,deployment,kind",
         "nearway_probes_total region,deployment,outcome",
+        "nearway_region_condition region,deployment,condition",
         "nearway_replay_bytes",
         "nearway_reports_dropped_total",
         "nearway_request_duration_seconds_count region,deployment",

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nearway_telemetry::{
-    Failover, LeaderChange, LogFormat, Reload, RequestLine, RequestOutcome, credential_refused,
-    failover, leader_change, log_subscriber, reload_applied, reload_rejected, request_line,
-    request_lines_enabled, without_request_lines,
+    BreakerOpened, Failover, LeaderChange, LogFormat, OTHER, Reload, RequestLine, RequestOutcome,
+    breaker_closed, breaker_opened, breaker_returning, credential_refused, failover, leader_change,
+    log_subscriber, reload_applied, reload_rejected, request_line, request_lines_enabled,
+    without_request_lines,
 };
 use serde_json::{Value, json};
 use tracing::subscriber::with_default;
@@ -125,6 +126,38 @@ fn a_leader_change_is_a_sentence_with_its_reason() {
     });
     assert!(text.contains("westus now leads for gpt-4o: 40 % faster"), "{text}");
     assert!(text.contains("westus now leads for gpt-4o (before: eastus): 40 % faster"), "{text}");
+}
+
+#[test]
+fn a_breaker_tells_its_life_in_sentences() {
+    let text = logged(LogFormat::Text, "info", || {
+        let ramp = Duration::from_secs(10);
+        for deployment in [None, Some("gpt-4o"), Some(OTHER)] {
+            // as a deadline in whole microseconds may say it
+            let pause = Duration::from_nanos(5_000_000_432);
+            let reason = "connect";
+            breaker_opened(&BreakerOpened { region: "eastus", deployment, reason, pause });
+            breaker_returning("eastus", deployment, ramp);
+            breaker_closed("eastus", deployment);
+        }
+    });
+    let expected = [
+        "WARN nearway::breaker: region eastus failed too often (connect), its breaker is open: \
+         nothing goes there for 5s ",
+        "INFO nearway::breaker: region eastus answers again, its traffic returns over 10s ",
+        "INFO nearway::breaker: region eastus is back in full ",
+        "region eastus failed too often for gpt-4o (connect), its breaker is open: nothing goes \
+         there for gpt-4o for 5s ",
+        "region eastus answers again for gpt-4o, its traffic returns over 10s ",
+        "region eastus is back in full for gpt-4o ",
+        "failed too often for deployments that are not probed (connect)",
+        "answers again for deployments that are not probed, its",
+        "is back in full for deployments that are not probed ",
+    ];
+    assert_eq!(text.lines().count(), expected.len(), "{text}");
+    for (line, expected) in text.lines().zip(expected) {
+        assert!(line.contains(expected), "{line}\n{expected}");
+    }
 }
 
 #[test]

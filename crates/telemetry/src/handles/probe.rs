@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
 
+use super::flag;
 use crate::exposition::ABSENT;
 use crate::labels::{RouteState, TokenKind};
 use crate::names;
@@ -94,10 +95,6 @@ impl ProbeMetrics {
             gauge.set(ABSENT);
         }
     }
-}
-
-fn flag(holds: bool) -> f64 {
-    if holds { 1.0 } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
-//! What an operator should notice: a failover, a new leader, a reload. A sentence for people, with
+//! What an operator should notice: a failover, a breaker, a new leader, a reload. A sentence for people, with
 //! the same facts as fields for machines. Names in the sentences are configured ones.
 
 use std::time::Duration;
 
 use super::request::milliseconds;
+use crate::labels::OTHER;
 
 /// A request that goes on to a further region.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,64 @@ pub fn failover(event: &Failover<'_>) {
         "region {from} failed ({reason}), asking {to} instead"
     );
 }
+
+/// A circuit breaker that has opened.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerOpened<'a> {
+    /// The region that fails.
+    pub region: &'a str,
+    /// Where it fails: the deployment's label; `None`: the region as a whole.
+    pub deployment: Option<&'a str>,
+    /// The label of the newest failure.
+    pub reason: &'a str,
+    /// How long it stays open, told to the millisecond.
+    pub pause: Duration,
+}
+
+/// Writes a warning.
+pub fn breaker_opened(event: &BreakerOpened<'_>) {
+    let BreakerOpened { region, deployment, reason, pause } = *event;
+    let scope = scope(deployment);
+    let pause = whole_milliseconds(pause);
+    tracing::warn!(
+        target: BREAKER,
+        region, deployment, reason, pause_ms = milliseconds(pause),
+        "region {region} failed too often{scope} ({reason}), its breaker is open: nothing goes \
+         there{scope} for {pause:?}"
+    );
+}
+
+/// Writes an information: a trial was answered, and all the traffic is back after `ramp`.
+pub fn breaker_returning(region: &str, deployment: Option<&str>, ramp: Duration) {
+    let scope = scope(deployment);
+    tracing::info!(
+        target: BREAKER,
+        region, deployment, ramp_ms = milliseconds(ramp),
+        "region {region} answers again{scope}, its traffic returns over {ramp:?}"
+    );
+}
+
+/// Writes an information: the traffic has returned.
+pub fn breaker_closed(region: &str, deployment: Option<&str>) {
+    let scope = scope(deployment);
+    tracing::info!(target: BREAKER, region, deployment, "region {region} is back in full{scope}");
+}
+
+/// What a breaker is for, as the end of a clause; nothing where it is for the whole region.
+fn scope(deployment: Option<&str>) -> String {
+    match deployment {
+        None => String::new(),
+        Some(OTHER) => " for deployments that are not probed".to_owned(),
+        Some(name) => format!(" for {name}"),
+    }
+}
+
+/// What people read: a deadline is kept a little more exactly than it was asked for.
+fn whole_milliseconds(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+const BREAKER: &str = "nearway::breaker";
 
 /// Another region leads for a deployment.
 #[derive(Clone, Copy, Debug)]
