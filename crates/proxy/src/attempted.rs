@@ -1,15 +1,18 @@
 //! One region that was asked: since when, what it is waited for, and how its breakers are told.
 //!
-//! Held by `settle`, which ends it; dropping it gives the in-flight numbers back.
+//! Held by `settle`, which ends it; dropping it gives the in-flight numbers back. A breaker that
+//! opens or lets traffic return is counted and logged here, where the request that caused it is
+//! known; what time brings (half-open, closed) the control thread counts.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nearway_route::{Awaited, Failure, InFlight, Moment, Vitals, Waiting};
-use nearway_telemetry::RouteMetrics;
+use nearway_telemetry::{BreakerOpened, RouteBreaker, breaker_opened, breaker_returning};
 
-use crate::Settings;
 use crate::choose::Choice;
+use crate::worker::Prepared;
 
 /// The attempt that is under way, or was the last.
 #[derive(Debug)]
@@ -20,28 +23,49 @@ pub(crate) struct Attempted {
     pub(crate) sent: Duration,
     /// Of the (region, deployment).
     pub(crate) vitals: Arc<Vitals>,
-    /// Of the region, whatever the deployment.
-    pub(crate) region_vitals: Arc<Vitals>,
     /// The region's slowest first token of late.
     pub(crate) slowest: Option<Duration>,
+    region_vitals: Arc<Vitals>,
+    // of the deployment that `vitals` are of
+    vitals_place: usize,
+    prepared: Rc<Prepared>,
     // until the answer has begun well
     waiting: Option<Waiting>,
     _in_flight: InFlight,
     _counted: nearway_telemetry::InFlight,
 }
 
+/// Which of the two breakers that a request passes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whose {
+    /// The region's, whatever the deployment.
+    Region,
+    /// The deployment's in the region.
+    Deployment,
+}
+
 impl Attempted {
-    /// The region is asked at `sent`, and counted in `route`.
-    pub(crate) fn begin(choice: Choice, route: &RouteMetrics, sent: Duration) -> Self {
+    /// The region is asked at `sent`, for the deployment at this place.
+    pub(crate) fn begin(
+        choice: Choice,
+        deployment_place: usize,
+        sent: Duration,
+        prepared: Rc<Prepared>,
+    ) -> Self {
         Self {
             place: choice.place,
             sent,
             waiting: Some(choice.vitals.wait(Moment::from(sent))),
             slowest: choice.slowest,
             _in_flight: choice.vitals.enter(),
-            _counted: route.enter(),
+            _counted: prepared.route(Some(choice.place), deployment_place).enter(),
+            vitals_place: match choice.of_many {
+                true => prepared.deployment_place(None),
+                false => deployment_place,
+            },
             vitals: choice.vitals,
             region_vitals: choice.region_vitals,
+            prepared,
         }
     }
 
@@ -54,21 +78,58 @@ impl Attempted {
         }
     }
 
-    /// Tells the breaker of these vitals of an answer.
-    pub(crate) fn answered_by(&self, vitals: &Vitals, now: Duration, settings: &Settings) {
-        let (sent, now) = (Moment::from(self.sent), Moment::from(now));
-        vitals.breaker().answered(sent, now, &settings.breaker);
+    pub(crate) fn vitals_of(&self, whose: Whose) -> &Vitals {
+        match whose {
+            Whose::Region => &self.region_vitals,
+            Whose::Deployment => &self.vitals,
+        }
     }
 
-    /// Tells the breaker of these vitals of a failure.
-    pub(crate) fn failed_in(
-        &self,
-        vitals: &Vitals,
-        failure: Failure,
-        now: Duration,
-        settings: &Settings,
-    ) {
-        let (sent, now) = (Moment::from(self.sent), Moment::from(now));
-        vitals.breaker().failed(failure, sent, now, &settings.breaker);
+    /// Tells a breaker of an answer.
+    pub(crate) fn answered(&self, whose: Whose, now: Duration) {
+        let settings = &self.prepared.settings.breaker;
+        let breaker = self.vitals_of(whose).breaker();
+        if breaker.answered(Moment::from(self.sent), Moment::from(now), settings) {
+            self.count(whose, RouteBreaker::Returning);
+            breaker_returning(self.region(), self.label(whose), settings.ramp);
+        }
+    }
+
+    /// Tells a breaker of a failure; `reason` is the label of what failed.
+    pub(crate) fn failed(&self, whose: Whose, failure: Failure, reason: &str, now: Duration) {
+        let settings = &self.prepared.settings.breaker;
+        let breaker = self.vitals_of(whose).breaker();
+        let now = Moment::from(now);
+        if breaker.failed(failure, Moment::from(self.sent), now, settings) {
+            self.count(whose, RouteBreaker::Open);
+            breaker_opened(&BreakerOpened {
+                region: self.region(),
+                deployment: self.label(whose),
+                reason,
+                pause: breaker.open_for(now).unwrap_or_default(),
+            });
+        }
+    }
+
+    fn count(&self, whose: Whose, to: RouteBreaker) {
+        if let Some(breaker) = self.prepared.breaker(self.place, self.place_of(whose)) {
+            breaker.went(to);
+        }
+    }
+
+    fn label(&self, whose: Whose) -> Option<&str> {
+        self.place_of(whose).map(|place| self.prepared.label(place))
+    }
+
+    fn place_of(&self, whose: Whose) -> Option<usize> {
+        match whose {
+            Whose::Region => None,
+            Whose::Deployment => Some(self.vitals_place),
+        }
+    }
+
+    fn region(&self) -> &str {
+        let target = self.prepared.settings.regions.get(self.place);
+        target.map_or("", |target| target.region.name())
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Choice {
     pub(crate) place: usize,
     /// What must act at once on its (region, deployment).
     pub(crate) vitals: Arc<Vitals>,
+    /// Whether those are of all deployments that are not probed, together.
+    pub(crate) of_many: bool,
     /// Its slowest first token of late.
     pub(crate) slowest: Option<Duration>,
     /// What must act at once on the region, whatever the deployment.
@@ -34,6 +36,7 @@ pub(crate) fn choose(
     Some(Choice {
         place,
         slowest: entry.first_token.map(|spread| spread.max),
+        of_many: ranking.deployment.is_empty(),
         vitals: entry.vitals.clone(),
         region_vitals: entry.region_vitals.clone(),
     })

@@ -18,7 +18,7 @@ use nearway_upstream::{Fault, FaultKind, Side};
 use nearway_wire::quota::nearly_spent;
 
 use crate::Report;
-use crate::attempted::Attempted;
+use crate::attempted::{Attempted, Whose};
 use crate::choose::Choice;
 use crate::client_io::Busy;
 use crate::identify::Identity;
@@ -131,8 +131,8 @@ impl Settle {
 
     fn attempted(&mut self, choice: Choice, elapsed: Duration) -> Attempted {
         self.attempts += 1;
-        let route = self.prepared.route(Some(choice.place), self.deployment_place);
-        Attempted::begin(choice, route, self.received + elapsed)
+        let sent = self.received + elapsed;
+        Attempted::begin(choice, self.deployment_place, sent, self.prepared.clone())
     }
 
     /// Whether a further region may be asked, when so much has elapsed.
@@ -190,15 +190,17 @@ impl Settle {
         let Some(attempt) = &self.current else { return };
         let settings = &self.prepared.settings;
         let now = self.shared.clock.now();
-        let vitals = match side {
+        let whose = match side {
             Side::Client | Side::Nobody => return,
-            Side::Region => &attempt.region_vitals,
+            Side::Region => Whose::Region,
             Side::Deployment => {
                 // a region that answers badly can be reached all the same
-                attempt.answered_by(&attempt.region_vitals, now, settings);
-                &attempt.vitals
+                attempt.answered(Whose::Region, now);
+                Whose::Deployment
             }
         };
+        let vitals = attempt.vitals_of(whose);
+        let reason = fault.kind.as_str();
         let until = |rest| Moment::from(now + rest);
         let lesson = lesson(fault.kind);
         if lesson == Lesson::Throttled || retry_after.is_some() {
@@ -217,10 +219,9 @@ impl Settle {
             }
             // another region may say the same: then the request was wrong
             Lesson::Lacking => self.lacking.push(attempt.vitals.clone()),
-            Lesson::Failing(failure) => attempt.failed_in(vitals, failure, now, settings),
+            Lesson::Failing(failure) => attempt.failed(whose, failure, reason, now),
         }
         let after = now.saturating_sub(attempt.sent);
-        let reason = fault.kind.as_str();
         self.report(now, Outcome::Failure { reason, after, retry_after });
     }
 
@@ -380,20 +381,18 @@ impl Drop for Settle {
         self.prepared.route(place, self.deployment_place).ended(outcome, total);
         match (outcome, &self.current) {
             (RequestOutcome::Ok, Some(attempt)) => {
-                let settings = &self.prepared.settings;
-                attempt.answered_by(&attempt.vitals, now, settings);
-                attempt.answered_by(&attempt.region_vitals, now, settings);
+                attempt.answered(Whose::Deployment, now);
+                attempt.answered(Whose::Region, now);
                 let (first_token, total) = (self.first_token, now.saturating_sub(attempt.sent));
                 self.report(now, Outcome::Answer { first_token, total, tokens: 0 });
             }
             (RequestOutcome::Truncated | RequestOutcome::FailedStream, Some(attempt)) => {
-                let settings = &self.prepared.settings;
-                attempt.failed_in(&attempt.vitals, Failure::Fault, now, settings);
-                let after = now.saturating_sub(attempt.sent);
                 let reason = match outcome {
                     RequestOutcome::FailedStream => FaultKind::ServerError.as_str(),
                     _ => FaultKind::Truncated.as_str(),
                 };
+                attempt.failed(Whose::Deployment, Failure::Fault, reason, now);
+                let after = now.saturating_sub(attempt.sent);
                 self.report(now, Outcome::Failure { reason, after, retry_after: None });
             }
             _ => {}

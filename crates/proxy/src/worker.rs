@@ -7,7 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use nearway_route::{Live, Reader, Table};
-use nearway_telemetry::{FailoverMetrics, Metrics, ProxyMetrics, RouteMetrics};
+use nearway_telemetry::{
+    ALL_DEPLOYMENTS, BreakerMetrics, FailoverMetrics, Metrics, NO_REGION, OTHER, ProxyMetrics,
+    RouteMetrics,
+};
 use nearway_upstream::{Clock, Replay, ReplayBudget, Transport};
 use tokio::sync::{Notify, mpsc};
 
@@ -64,6 +67,8 @@ pub(crate) struct Prepared {
     pub(crate) settings: Arc<Settings>,
     // by place of the region, then of the deployment; `other` comes last
     routes: Vec<Vec<RouteMetrics>>,
+    // in the same order; the last one of a region is that of the region itself
+    breakers: Vec<Vec<BreakerMetrics>>,
     nowhere: RouteMetrics,
     names: Vec<HeaderValue>,
     // by place of the region that failed, then of the next one; few of them are ever made
@@ -131,10 +136,14 @@ impl Prepared {
     fn new(settings: Arc<Settings>, metrics: &Metrics) -> Self {
         let deployments = || {
             let named = settings.metric_deployments.iter().map(AsRef::as_ref);
-            named.chain([nearway_telemetry::OTHER])
+            named.chain([OTHER])
         };
         let routes = settings.regions.iter().map(|target| {
             deployments().map(|name| metrics.route(target.region.name(), name)).collect()
+        });
+        let breakers = settings.regions.iter().map(|target| {
+            let names = deployments().chain([ALL_DEPLOYMENTS]);
+            names.map(|name| metrics.breaker(target.region.name(), name)).collect()
         });
         let names = settings.regions.iter().map(|target| {
             // configured names are checked to be plain; a name no header can carry shows as empty
@@ -147,7 +156,8 @@ impl Prepared {
             failovers: (0..regions).map(|_| row()).collect(),
             registry: metrics.clone(),
             routes: routes.collect(),
-            nowhere: metrics.route(nearway_telemetry::NO_REGION, nearway_telemetry::OTHER),
+            breakers: breakers.collect(),
+            nowhere: metrics.route(NO_REGION, OTHER),
             names: names.collect(),
             settings,
         }
@@ -162,6 +172,22 @@ impl Prepared {
     /// The metrics of a region's place and a deployment's place; without a region those of none.
     pub(crate) fn route(&self, region: Option<usize>, deployment: usize) -> &RouteMetrics {
         region.and_then(|region| self.routes.get(region)?.get(deployment)).unwrap_or(&self.nowhere)
+    }
+
+    /// The transitions of a breaker: by a region's place and a deployment's place, `None` for that
+    /// of the region itself.
+    pub(crate) fn breaker(
+        &self,
+        region: usize,
+        deployment: Option<usize>,
+    ) -> Option<&BreakerMetrics> {
+        let breakers = self.breakers.get(region)?;
+        deployment.map_or_else(|| breakers.last(), |deployment| breakers.get(deployment))
+    }
+
+    /// The label of a deployment's place.
+    pub(crate) fn label(&self, deployment: usize) -> &str {
+        self.settings.metric_deployments.get(deployment).map_or(OTHER, AsRef::as_ref)
     }
 
     /// Counts a request that goes on from one region's place to another's.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::harness::{Proxy, region};
-use crate::raw::{RawRegion, refused};
+use crate::raw::{RawRegion, eventually, refused};
 
 const CHAT: &str = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";
 const FILES: &str = "POST /v1/files HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";
@@ -72,6 +72,33 @@ fn a_region_that_fails_moves_the_traffic_away_within_two_requests() {
         let line = format!("to=\"second\",reason=\"{reason}\"}} {times}\n");
         let metrics = proxy.metrics.render();
         assert!(metrics.contains(&line), "{line} {metrics}");
+    }
+}
+
+#[test]
+fn a_breaker_counts_what_requests_do_to_it_under_its_own_deployment() {
+    let failing = RawRegion::answering("HTTP/1.1 500 S\r\ncontent-length: 0\r\n\r\n");
+    let chat = CHAT.replace("/v1/", "/openai/deployments/gpt-4o/");
+    let cases = [
+        (refused(), CHAT, "all"),
+        (failing.url(), CHAT, "other"),
+        (failing.url(), chat.as_str(), "gpt-4o"),
+    ];
+    for (bad, request, deployment) in cases {
+        let good = RawRegion::named("good");
+        let regions = [region("first", &bad), region("second", &good.url())];
+        let proxy = Proxy::tuned(&regions, |settings| {
+            settings.metric_deployments = vec!["gpt-4o".into()];
+        });
+        for _ in 0..3 {
+            assert_eq!(proxy.ask(request).text(), "good");
+        }
+        let metrics = proxy.metrics.render();
+        let line = format!(
+            "nearway_breaker_transitions_total{{region=\"first\",deployment=\"{deployment}\",to=\"open\"}} 1\n"
+        );
+        assert!(metrics.contains(&line), "{line} {metrics}");
+        assert_eq!(metrics.matches("to=\"open\"} 1\n").count(), 1, "{metrics}");
     }
 }
 
@@ -185,6 +212,8 @@ fn a_region_that_works_again_is_used_again() {
     assert_eq!(proxy.ask(CHAT).status(), 500);
     BROKEN.store(false, Ordering::Relaxed);
     assert_eq!(proxy.ask(CHAT).status(), 200, "a cooled region is better than none");
+    let returning = "deployment=\"other\",to=\"returning\"} 1\n";
+    eventually("its traffic returns", || proxy.metrics.render().contains(returning));
 }
 
 #[test]
