@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assemble::{AssembleError, Assembly};
 use crate::board::Board;
 use crate::chores;
+use crate::fitness;
 use crate::in_force::InForce;
 use crate::listen::Listeners;
 use crate::reload::{self, Reload};
@@ -111,6 +112,7 @@ pub async fn run(
     tasks.start_droppable(chores::forward(reports, prober_report));
     tasks.start_droppable(chores::tend(pools, settings.clone()));
     tasks.start_droppable(chores::upkeep(metrics.clone()));
+    tasks.start_droppable(fitness::watch(table.clone(), metrics.clone(), clock));
     tasks.start_droppable(chores::first_round(first_round, board.clone()));
 
     let app = board.app(table.clone(), metrics.clone());

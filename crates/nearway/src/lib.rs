@@ -12,6 +12,7 @@ mod cli;
 pub mod commands;
 mod control;
 mod env;
+mod fitness;
 mod in_force;
 mod listen;
 pub mod output;
