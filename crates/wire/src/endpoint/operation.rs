@@ -37,6 +37,33 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Every operation, at the index that `as usize` gives.
+    pub const ALL: [Self; Self::Other as usize + 1] = [
+        Self::ChatCompletions,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Responses,
+        Self::AudioTranscriptions,
+        Self::AudioTranslations,
+        Self::AudioSpeech,
+        Self::ImagesGenerations,
+        Self::ImagesEdits,
+        Self::Files,
+        Self::Uploads,
+        Self::Batches,
+        Self::FineTuning,
+        Self::Assistants,
+        Self::Threads,
+        Self::VectorStores,
+        Self::Conversations,
+        Self::Containers,
+        Self::Videos,
+        Self::Evals,
+        Self::Models,
+        Self::Realtime,
+        Self::Other,
+    ];
+
     /// The label of this operation in metrics and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -199,6 +226,13 @@ mod tests {
         Other, Realtime, Responses, Threads, Videos,
     };
     use super::*;
+
+    #[test]
+    fn the_place_of_an_operation_is_its_index() {
+        for (index, operation) in Operation::ALL.into_iter().enumerate() {
+            assert_eq!(operation as usize, index, "{operation:?}");
+        }
+    }
 
     #[test]
     fn labels_follow_the_path() {
