@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use nearway_route::{Entry, Moment, Ranking, Spread, Table};
+use nearway_route::{Entry, Lack, Moment, Ranking, Spread, Table};
 use serde::Serialize;
 
 use crate::Status;
@@ -38,6 +38,7 @@ struct Deployment<'a> {
 struct Region<'a> {
     region: &'a str,
     state: &'static str,
+    condition: &'static str,
     score_ms: Option<f64>,
     first_token_ms: Option<Times>,
     total_ms: Option<Times>,
@@ -47,7 +48,11 @@ struct Region<'a> {
     age_ms: Option<f64>,
     live: Live,
     in_flight: u32,
+    breaker: Breaker,
     cooled_for_ms: Option<f64>,
+    nearly_spent_for_ms: Option<f64>,
+    unauthorized_for_ms: Option<f64>,
+    lacks: Vec<Lacking<'a>>,
     last_error: Option<LastError>,
     tier: u32,
     zone: Option<&'a str>,
@@ -59,6 +64,20 @@ struct Live {
     failures: u32,
     first_token_ms: Option<Times>,
     total_ms: Option<Times>,
+}
+
+/// The worse of the region's and the deployment's.
+#[derive(Serialize)]
+struct Breaker {
+    state: &'static str,
+    open_for_ms: Option<f64>,
+    share: f64,
+}
+
+#[derive(Serialize)]
+struct Lacking<'a> {
+    what: &'a str,
+    for_ms: f64,
 }
 
 #[derive(Serialize)]
@@ -76,6 +95,7 @@ struct LastError {
 
 impl<'a> Regions<'a> {
     pub(crate) fn new(status: &'a Status, table: &'a Table, now: Moment) -> Self {
+        let rankings = table.rankings();
         Self {
             version: &status.version,
             generation: table.generation,
@@ -85,12 +105,12 @@ impl<'a> Regions<'a> {
             restart_needed: &status.restart_needed,
             table_version: table.version,
             table_age_ms: ms(now.since(table.at)),
-            deployments: table.rankings().map(|ranking| deployment(ranking, now)).collect(),
+            deployments: rankings.map(|ranking| deployment(status, ranking, now)).collect(),
         }
     }
 }
 
-fn deployment(ranking: &Ranking, now: Moment) -> Deployment<'_> {
+fn deployment<'a>(status: &'a Status, ranking: &'a Ranking, now: Moment) -> Deployment<'a> {
     Deployment {
         deployment: ranking.label(),
         measured: ranking.measured.as_str(),
@@ -98,15 +118,17 @@ fn deployment(ranking: &Ranking, now: Moment) -> Deployment<'_> {
         leader_for_ms: ranking.leader_since.map(|since| ms(now.since(since))),
         verdict: ranking.verdict.as_str(),
         why: ranking.verdict.to_string(),
-        order: ranking.order.iter().map(|entry| region(entry, now)).collect(),
+        order: ranking.order.iter().map(|entry| region(status, entry, now)).collect(),
     }
 }
 
-fn region(entry: &Entry, now: Moment) -> Region<'_> {
+fn region<'a>(status: &'a Status, entry: &'a Entry, now: Moment) -> Region<'a> {
     let age = |at: Moment| ms(now.since(at));
     Region {
         region: &entry.name,
         state: entry.state.as_str(),
+        // an operation that is lacking says nothing of the others
+        condition: entry.condition(Lack::DEPLOYMENT, now).as_str(),
         score_ms: entry.score.map(ms),
         first_token_ms: entry.first_token.map(times),
         total_ms: entry.total.map(times),
@@ -121,13 +143,30 @@ fn region(entry: &Entry, now: Moment) -> Region<'_> {
             total_ms: entry.live.total.map(times),
         },
         in_flight: entry.vitals.in_flight(),
+        breaker: Breaker {
+            state: entry.breaker_state(now).as_str(),
+            open_for_ms: entry.open_for(now).map(ms),
+            share: entry.share(now),
+        },
         cooled_for_ms: entry.cooled_for(now).map(ms),
+        nearly_spent_for_ms: entry.nearly_spent_for(now).map(ms),
+        unauthorized_for_ms: entry.unauthorized_for(now).map(ms),
+        lacks: lacks(status, entry, now),
         last_error: entry
             .last_error
             .map(|error| LastError { reason: error.reason, age_ms: age(error.at) }),
         tier: entry.tier,
         zone: entry.zone.as_deref(),
     }
+}
+
+fn lacks<'a>(status: &'a Status, entry: &Entry, now: Moment) -> Vec<Lacking<'a>> {
+    let what = |lack: Lack| match lack.as_operation() {
+        None => "deployment",
+        Some(number) => status.operations.get(usize::from(number)).copied().unwrap_or("other"),
+    };
+    let lacking = entry.vitals.lacking(now);
+    lacking.map(|(lack, left)| Lacking { what: what(lack), for_ms: ms(left) }).collect()
 }
 
 fn times(spread: Spread) -> Times {

@@ -127,6 +127,7 @@ mod tests {
             loaded_at_unix_ms: 1,
             last_reload_error: None,
             restart_needed: Vec::new(),
+            operations: Vec::new(),
             version: "0.0.0".into(),
             started_unix_ms: 1,
             first_round_deadline: Moment::ZERO,

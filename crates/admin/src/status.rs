@@ -30,6 +30,9 @@ pub struct Status {
     pub last_reload_error: Option<String>,
     /// Keys that differ from those in force until a restart.
     pub restart_needed: Vec<String>,
+    /// The labels of the API's operations, by the number that a [`Lack`](nearway_route::Lack) gives
+    /// them.
+    pub operations: Vec<&'static str>,
     /// Of the program.
     pub version: String,
     /// When the process began, in milliseconds since 1970.

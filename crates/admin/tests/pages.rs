@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use nearway_admin::{App, Status, serve};
 use nearway_route::{
-    DeploymentSet, Live, Moment, Outcome, RankBy, Ranker, RegionId, RegionSpec, RoutingSettings,
-    Sample, Source, Strategy, Switch,
+    Backoff, BreakerSettings, Condition, DeploymentSet, Failure, Lack, Live, Moment, Outcome,
+    RankBy, Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
 };
 use nearway_telemetry::{Build, Metrics};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +54,15 @@ const FAILED: Outcome =
 
 /// Two regions, `a` and `b`, each with one probe that ended so.
 fn start(outcomes: [Outcome; 2], change: impl FnOnce(&mut Status)) -> Admin {
+    taught(outcomes, change, |_| {})
+}
+
+/// The same after clients' requests have taught something.
+fn taught(
+    outcomes: [Outcome; 2],
+    change: impl FnOnce(&mut Status),
+    teach: impl FnOnce(&Table),
+) -> Admin {
     let routing = RoutingSettings {
         strategy: Strategy::Average,
         rank_by: RankBy::FirstToken,
@@ -75,6 +84,7 @@ fn start(outcomes: [Outcome; 2], change: impl FnOnce(&mut Status)) -> Admin {
         loaded_at_unix_ms: 1,
         last_reload_error: None,
         restart_needed: Vec::new(),
+        operations: vec!["chat_completions", "audio_speech"],
         version: "0.0.0".into(),
         started_unix_ms: 1,
         first_round_deadline: Moment::from(NOW * 2),
@@ -82,8 +92,10 @@ fn start(outcomes: [Outcome; 2], change: impl FnOnce(&mut Status)) -> Admin {
         draining: false,
     };
     change(&mut status);
+    let table = ranker.rank(Moment::from(NOW)).table;
+    teach(&table);
     let app = App {
-        table: Arc::new(Live::new(ranker.rank(Moment::from(NOW)).table)),
+        table: Arc::new(Live::new(table)),
         metrics: Metrics::new(Build { version: "0.0.0", commit: None }).unwrap(),
         clock: Arc::new(|| Moment::from(NOW)),
         status: Arc::new(Live::new(Arc::new(status))),
@@ -139,6 +151,83 @@ fn the_table_is_told_with_what_explains_it() {
         (&"down".into(), &"timeout".into())
     );
     assert_eq!(second["zone"], "eu");
+}
+
+/// Opens for five seconds at once where nobody is, and lets the traffic return over ten.
+const BREAKER: BreakerSettings = BreakerSettings {
+    ratio: 0.5,
+    minimum: 10,
+    in_a_row: 2,
+    window: Duration::from_secs(10),
+    pause: Backoff { least: Duration::from_secs(5), most: Duration::from_secs(60) },
+    ramp: Duration::from_secs(10),
+};
+
+fn order(admin: &Admin) -> Vec<Value> {
+    let json: Value = serde_json::from_str(&get(admin, "/api/regions").2).unwrap();
+    json["deployments"][0]["order"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_region_that_nothing_speaks_against_is_good() {
+    let regions = order(&start([answer(300), FAILED], |_| {}));
+    assert_eq!(
+        (&regions[0]["condition"], &regions[1]["condition"]),
+        (&"good".into(), &"down".into())
+    );
+    let none = json!({"state": "closed", "open_for_ms": null, "share": 1.0});
+    assert_eq!((&regions[0]["breaker"], &regions[0]["lacks"]), (&none, &json!([])));
+    for left in ["cooled_for_ms", "nearly_spent_for_ms", "unauthorized_for_ms"] {
+        assert_eq!(regions[0][left], Value::Null, "{left}");
+    }
+}
+
+#[test]
+fn what_keeps_requests_away_is_told_with_the_time_that_is_left() {
+    let now = Moment::from(NOW);
+    let after = |seconds| Moment::from(NOW + Duration::from_secs(seconds));
+    let admin = taught(
+        [answer(300), answer(400)],
+        |_| {},
+        |table| {
+            let [first, second] = &*table.ranking(Some("gpt-4o")).order else { panic!("two") };
+            let breaker = first.vitals.breaker();
+            assert!(breaker.failed(Failure::Unreachable, now, now, &BREAKER));
+            first.vitals.nearly_spent_until(after(7));
+            first.vitals.cool_until(after(8));
+            first.vitals.lack_until(Lack::operation(1), after(9));
+            second.region_vitals.unauthorized_until(after(10));
+            second.vitals.lack_until(Lack::DEPLOYMENT, after(11));
+            second.vitals.lack_until(Lack::operation(30), after(12));
+        },
+    );
+    let regions = order(&admin);
+    let (first, second) = (&regions[0], &regions[1]);
+    let open = json!({"state": "open", "open_for_ms": 5000.0, "share": 0.0});
+    assert_eq!((&first["condition"], &first["breaker"]), (&"open".into(), &open));
+    assert_eq!(first["nearly_spent_for_ms"], 7000.0);
+    assert_eq!(first["cooled_for_ms"], 8000.0);
+    assert_eq!(first["lacks"], json!([{"what": "audio_speech", "for_ms": 9000.0}]));
+    assert_eq!(
+        (&second["condition"], &second["breaker"]["state"]),
+        (&"lacking".into(), &"closed".into())
+    );
+    assert_eq!(second["unauthorized_for_ms"], 10000.0);
+    let lacks = json!([
+        {"what": "deployment", "for_ms": 11000.0},
+        {"what": "other", "for_ms": 12000.0},
+    ]);
+    assert_eq!(second["lacks"], lacks);
+    assert_eq!(get(&admin, "/readyz").0, 200, "conditions pass, readiness is about probes");
+}
+
+#[test]
+fn the_page_has_words_for_every_condition() {
+    let admin = start([answer(1), answer(1)], |_| {});
+    let (_, _, script) = get(&admin, "/page.js");
+    for condition in Condition::ALL {
+        assert!(script.contains(&format!("\n  {}: (", condition.as_str())), "{condition:?}");
+    }
 }
 
 #[test]

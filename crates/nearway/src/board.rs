@@ -11,6 +11,7 @@ use nearway_config::Config;
 use nearway_route::{Live, Moment, Table};
 use nearway_telemetry::Metrics;
 use nearway_upstream::Clock;
+use nearway_wire::endpoint::Operation;
 
 /// The single writer of the status.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ impl Board {
             loaded_at_unix_ms: now,
             last_reload_error: None,
             restart_needed: Vec::new(),
+            operations: Operation::ALL.map(Operation::as_str).into(),
             version: env!("CARGO_PKG_VERSION").into(),
             started_unix_ms: now,
             first_round_deadline: Moment::from(clock.now() + patience),
@@ -101,6 +103,8 @@ const FIRST_ROUND_MOST: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
+    use nearway_route::Lack;
+
     use super::*;
     use crate::testing::config;
 
@@ -115,6 +119,15 @@ mod tests {
         let status = board.status.load();
         assert_eq!(status.last_reload_error, None);
         assert_eq!((status.generation, status.restart_needed.len()), (2, 1));
+    }
+
+    #[test]
+    fn an_operation_is_found_by_its_number() {
+        let status = Board::new(&config(""), Clock::start()).status.load();
+        for operation in Operation::ALL {
+            let number = Lack::operation(operation as u8).as_operation().unwrap();
+            assert_eq!(status.operations[usize::from(number)], operation.as_str());
+        }
     }
 
     #[test]

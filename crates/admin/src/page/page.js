@@ -43,12 +43,48 @@ function fence(region) {
   return parts.length ? [element("span", "range", " " + parts.join(", "))] : [];
 }
 
+const forSpan = (ms) => (present(ms) ? " for " + span(ms) : "");
+
+// What each condition means for the next request, and how long still.
+const conditions = {
+  good: () => "good",
+  nearly_spent: (region) => "little quota left" + forSpan(region.nearly_spent_for_ms),
+  recovering: (region) => region.breaker.state === "returning"
+    ? "coming back, takes " + (100 * region.breaker.share).toFixed(0) + "\u00a0% of its requests"
+    : "coming back, one request tries it",
+  silent: () => "does not answer",
+  cooled: (region) => "rests" + forSpan(region.cooled_for_ms),
+  down: () => "probes fail",
+  open: (region) => "requests fail, left alone" + forSpan(region.breaker.open_for_ms),
+  unauthorized: (region) => "refuses its key, left alone" + forSpan(region.unauthorized_for_ms),
+  lacking: (region) => "does not have it, left alone" + forSpan(ofDeployment(region.lacks)),
+};
+
+const DEPLOYMENT = "deployment";
+
+function ofDeployment(lacks) {
+  const lacking = lacks.find((one) => one.what === DEPLOYMENT);
+  return lacking ? lacking.for_ms : null;
+}
+
+// What is left alone although the deployment is there.
+function operation({ what, for_ms }) {
+  return element("div", "range", "no " + what.replaceAll("_", " ") + forSpan(for_ms));
+}
+
+function condition(region) {
+  const words = conditions[region.condition] || (() => region.condition.replaceAll("_", " "));
+  const operations = region.lacks.filter((one) => one.what !== DEPLOYMENT).map(operation);
+  return [element("span", region.condition, words(region)), ...operations];
+}
+
 const failed = (region) => (region.failures ? ", " + region.failures + " failed" : "");
 
 // Each column: its heading, the class of its cells, and what a region says in it.
 const columns = (measured) => [
   ["region", "region", (region) => [region.region, ...fence(region)]],
   ["state", "state", (region) => [element("span", region.state, region.state)]],
+  ["condition", "condition", condition],
   ["score", "score", score],
   measured === "reachability"
     ? ["reached in, range", "", (region) => times(region.head_ms)]
@@ -57,7 +93,6 @@ const columns = (measured) => [
   ["samples", "", (region) => [region.samples + failed(region)]],
   ["measured", "", (region) => [present(region.age_ms) ? span(region.age_ms) + " ago" : "never"]],
   ["in flight", "", (region) => [String(region.in_flight)]],
-  ["rests for", "", (region) => [present(region.cooled_for_ms) ? span(region.cooled_for_ms) : NONE]],
   ["last error", "", (region) => [
     region.last_error ? region.last_error.reason.replaceAll("_", " ") + ", " + span(region.last_error.age_ms) + " ago" : NONE,
   ]],
