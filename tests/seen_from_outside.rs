@@ -29,6 +29,29 @@ fn not_ready_while_every_region_is_down() {
 }
 
 #[test]
+fn what_clients_requests_teach_of_a_region_shows() {
+    let failing = RawRegion::answering("HTTP/1.1 500 S\r\ncontent-length: 0\r\n\r\n");
+    // named by a region and not probed: it shares the breaker of all such deployments
+    let ill = region("ill", &failing.url(), ", deployments: {gpt-4o: four}");
+    let proxy = Proxy::start(&config(&[ill], ""));
+    assert_eq!(proxy.ask(ASK).status(), 500);
+    let labels = "region=\"ill\",deployment=\"other\"";
+    let lines = [
+        format!("nearway_breaker_transitions_total{{{labels},to=\"open\"}} 1\n"),
+        format!("nearway_breaker_state{{{labels},state=\"open\"}} 1\n"),
+        format!("nearway_region_condition{{{labels},condition=\"open\"}} 1\n"),
+        format!("nearway_cooldown_seconds{{{labels}}} 0\n"),
+    ];
+    eventually("its breaker shows in the metrics", || {
+        let answer = proxy.admin("/metrics");
+        lines.iter().all(|line| answer.text().contains(line))
+    });
+    // half-open by now, if the machine is slow
+    let order = &proxy.table()["deployments"][0]["order"];
+    assert_ne!(order[0]["breaker"]["state"], "closed", "{order}");
+}
+
+#[test]
 fn a_request_shows_in_the_metrics_and_no_key_does() {
     let raw = RawRegion::named("good");
     let only = region("only", &raw.url(), ", api_key: very-secret");

@@ -201,7 +201,8 @@ pub const ROUTE_LEADER: Family =
     gauge("nearway_route_leader", "1 for the region that is tried first, 0 for the others");
 /// Labels `region`, `deployment`, `to` ([`crate::RouteBreaker`]). The region's own breaker counts
 /// under the deployment [`crate::ALL_DEPLOYMENTS`], that of all deployments that are not probed under
-/// [`crate::OTHER`].
+/// [`crate::OTHER`]. `open` and `returning` are counted as they happen; `half_open` and `closed`, which
+/// time brings, when a look each second finds them.
 pub const BREAKER_TRANSITIONS: Family = counter(
     "nearway_breaker_transitions_total",
     "Times that a circuit breaker changed its state, by the state that it changed to",
@@ -219,8 +220,8 @@ pub const COOLDOWN: Family = Family {
     unit: Unit::Seconds,
     kind: Kind::Gauge,
 };
-/// Labels `region`, `deployment`, `condition` ([`crate::RouteCondition`]); absent once the region is
-/// removed.
+/// Labels `region`, `deployment`, `condition` ([`crate::RouteCondition`]); an operation that is lacking
+/// while the deployment is there does not show. Absent once the region is removed.
 pub const REGION_CONDITION: Family = gauge(
     "nearway_region_condition",
     "1 for the condition that decides how soon the region is chosen, 0 for the others",
