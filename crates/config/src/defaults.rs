@@ -166,6 +166,34 @@ pub(crate) const COOLDOWN: Bounded<Duration> = wait(5);
 /// A daily quota says "try again in 86400 seconds"; a look once a minute is cheaper than a day of
 /// believing it.
 pub(crate) const COOLDOWN_CAP: Bounded<Duration> = wait(60);
+/// Nobody repairs a key faster, and what asks too early costs one request an attempt.
+pub(crate) const UNAUTHORIZED: Bounded<Duration> = wait(60);
+/// A new deployment can be reached about five minutes after it was made (API fact sheet section 4.1).
+pub(crate) const LACKING: Bounded<Duration> = wait(300);
+
+/// A region that breaks off a third of its answers is not worth its retries. From zero on, the first
+/// failure of a busy window would do.
+pub(crate) const BREAKER_PERCENT: Bounded<f64> = Bounded { default: 25.0, least: 1.0, most: 100.0 };
+/// Of fewer, a quarter is chance.
+pub(crate) const BREAKER_MINIMUM: Bounded<u32> = Bounded { default: 10, least: 1, most: 10_000 };
+/// One failure is an accident, and the next attempt goes elsewhere anyway.
+pub(crate) const BREAKER_IN_A_ROW: Bounded<u32> = Bounded { default: 2, least: 1, most: 1000 };
+/// Long enough to hold a few requests, short enough that what is over is forgotten.
+pub(crate) const BREAKER_WINDOW: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(10),
+    least: Duration::from_secs(1),
+    most: Duration::from_secs(3600),
+};
+/// A restart behind a load balancer is over by then; a trial costs one request.
+pub(crate) const PAUSE_MIN: Bounded<Duration> = wait(5);
+/// However long a region was away, it is back a minute after it works again.
+pub(crate) const PAUSE_MAX: Bounded<Duration> = wait(60);
+/// A region that was just started fills its caches and scales up; all at once would fell it again.
+pub(crate) const RAMP: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(10),
+    least: Duration::ZERO,
+    most: Duration::from_secs(3600),
+};
 
 /// A person reads first, a collector later.
 pub(crate) const LOG_FORMAT: LogFormat = LogFormat::Text;
@@ -196,6 +224,10 @@ mod tests {
             HEAD,
             TOTAL,
             COOLDOWN_CAP,
+            LACKING,
+            BREAKER_WINDOW,
+            PAUSE_MAX,
+            RAMP,
             SWITCH_HOLD,
             DRAIN,
         ] {

@@ -104,11 +104,34 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     let body = limits.body.map_or_else(|| "none".to_owned(), |body| Bytes(body).shown());
     writeln!(out, "limits:\n  connections: {}", limits.connections)?;
     writeln!(out, "  header: {header}\n  body: {body}")?;
-    let cooldown = config.cooldown;
-    writeln!(out, "cooldown:\n  default: {}", cooldown.default.shown())?;
-    writeln!(out, "  cap: {}", cooldown.cap.shown())?;
+    write_breaking(out, config)?;
     writeln!(out, "log:\n  format: {}", config.log.format.shown())?;
     writeln!(out, "  requests: {}", config.log.requests)
+}
+
+fn write_breaking(out: &mut String, config: &Config) -> std::fmt::Result {
+    let cooldown = config.cooldown;
+    writeln!(out, "cooldown:")?;
+    for (key, rest) in [
+        ("default", cooldown.default),
+        ("cap", cooldown.cap),
+        ("unauthorized", cooldown.unauthorized),
+        ("lacking", cooldown.lacking),
+    ] {
+        writeln!(out, "  {key}: {}", rest.shown())?;
+    }
+    let breaker = config.breaker;
+    writeln!(out, "breaker:\n  percent: {}", breaker.percent.shown())?;
+    writeln!(out, "  minimum: {}\n  in_a_row: {}", breaker.minimum, breaker.in_a_row)?;
+    for (key, time) in [
+        ("window", breaker.window),
+        ("pause_min", breaker.pause_min),
+        ("pause_max", breaker.pause_max),
+        ("ramp", breaker.ramp),
+    ] {
+        writeln!(out, "  {key}: {}", time.shown())?;
+    }
+    Ok(())
 }
 
 /// A value as a double-quoted scalar. A `$` is doubled: it is no variable any more.

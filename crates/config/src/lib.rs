@@ -33,7 +33,7 @@ pub use diff::{Diff, diff};
 pub use effective::effective;
 pub use error::{Problem, Problems};
 pub use model::{
-    Admin, AuthHeader, Config, Cooldown, Failover, Limits, Listen, Log, LogFormat, Probe,
+    Admin, AuthHeader, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, LogFormat, Probe,
     ProbeStyle, RankBy, Region, RegionUrl, Routing, Strategy, Switch, Timeouts,
 };
 pub use schema::schema;

@@ -30,8 +30,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What one client may ask of this process.
     pub limits: Limits,
-    /// How long a region that said "not now" is left alone.
+    /// How long a region that refused is left alone.
     pub cooldown: Cooldown,
+    /// When failures keep requests away, and how they return.
+    pub breaker: Breaker,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -238,13 +240,36 @@ pub struct Limits {
     pub body: Option<u64>,
 }
 
-/// How long a region that said "not now" is left alone.
+/// How long a region that refused is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cooldown {
     /// After a 429 without a hint.
     pub default: Duration,
     /// The longest hint that is believed; at least `default`.
     pub cap: Duration,
+    /// After it refused its own key, unless a probe is answered before.
+    pub unauthorized: Duration,
+    /// After it lacked a deployment or an operation.
+    pub lacking: Duration,
+}
+
+/// When failures keep requests away from a region or a deployment of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Breaker {
+    /// Failures of a hundred requests in the window from which it opens: 1 to 100.
+    pub percent: f64,
+    /// Requests in the window before `percent` says anything: 1 to 10 000.
+    pub minimum: u32,
+    /// Failures in a row from which it opens whatever `percent` says: 1 to 1000.
+    pub in_a_row: u32,
+    /// How far back requests count, 1 s to an hour.
+    pub window: Duration,
+    /// How long it stays open at first.
+    pub pause_min: Duration,
+    /// How long it stays open at most; at least `pause_min`.
+    pub pause_max: Duration,
+    /// From the first good answer until the traffic has returned in full, at most an hour.
+    pub ramp: Duration,
 }
 
 /// What is logged.

@@ -49,8 +49,10 @@ pub(crate) struct RawConfig {
     pub(crate) timeouts: Option<RawTimeouts>,
     /// What clients may ask of this process.
     pub(crate) limits: Option<RawLimits>,
-    /// How long a region that said "not now" (429) is left alone.
+    /// How long a region that refused (429, its own key, a deployment) is left alone.
     pub(crate) cooldown: Option<RawCooldown>,
+    /// When failures keep requests away from a region or a deployment of it, and how they return.
+    pub(crate) breaker: Option<RawBreaker>,
     /// What is logged, and how.
     pub(crate) log: Option<RawLog>,
 }
@@ -272,6 +274,39 @@ pub(crate) struct RawCooldown {
     /// The longest hint that is believed; at least `default`.
     #[schemars(transform = defaults::COOLDOWN_CAP.in_schema())]
     pub(crate) cap: Option<Text<Duration>>,
+    /// A region that refuses its own `api_key`, unless a probe is answered there before.
+    #[schemars(transform = defaults::UNAUTHORIZED.in_schema())]
+    pub(crate) unauthorized: Option<Text<Duration>>,
+    /// A region that lacks a deployment, or an operation of it, which another one has.
+    #[schemars(transform = defaults::LACKING.in_schema())]
+    pub(crate) lacking: Option<Text<Duration>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RawBreaker {
+    /// Failures of a hundred requests in `window` from which it opens.
+    #[schemars(transform = defaults::BREAKER_PERCENT.in_schema())]
+    pub(crate) percent: Option<Text<f64>>,
+    /// Requests in `window` before `percent` says anything.
+    #[schemars(transform = defaults::BREAKER_MINIMUM.in_schema())]
+    pub(crate) minimum: Option<Text<u32>>,
+    /// Failures in `window`, one after the other, from which it opens whatever `percent` says.
+    #[schemars(transform = defaults::BREAKER_IN_A_ROW.in_schema())]
+    pub(crate) in_a_row: Option<Text<u32>>,
+    /// How far back requests count.
+    #[schemars(transform = defaults::BREAKER_WINDOW.in_schema())]
+    pub(crate) window: Option<Text<Duration>>,
+    /// How long it stays open before one request at a time tries; twice as long after each that fails.
+    #[schemars(transform = defaults::PAUSE_MIN.in_schema())]
+    pub(crate) pause_min: Option<Text<Duration>>,
+    /// The longest such pause; at least `pause_min`.
+    #[schemars(transform = defaults::PAUSE_MAX.in_schema())]
+    pub(crate) pause_max: Option<Text<Duration>>,
+    /// From the first good answer until the traffic has returned in full; `0s`: at once.
+    #[schemars(transform = defaults::RAMP.in_schema())]
+    pub(crate) ramp: Option<Text<Duration>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use crate::defaults;
 use crate::model::{
-    Admin, Config, Cooldown, Failover, Limits, Listen, Log, Probe, Region, Routing, Switch,
-    Timeouts,
+    Admin, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, Probe, Region, Routing,
+    Switch, Timeouts,
 };
 use crate::raw::{
-    RawAdmin, RawConfig, RawCooldown, RawFailover, RawLimits, RawListen, RawLog, RawProbe,
-    RawRouting, RawTimeouts,
+    RawAdmin, RawBreaker, RawConfig, RawCooldown, RawFailover, RawLimits, RawListen, RawLog,
+    RawProbe, RawRouting, RawTimeouts,
 };
 use crate::source::Source;
 use crate::text::Text;
@@ -41,6 +41,7 @@ pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
         timeouts: timeouts(&raw.timeouts.unwrap_or_default(), source),
         limits: limits(&raw.limits.unwrap_or_default(), source),
         cooldown: cooldown(&raw.cooldown.unwrap_or_default(), source),
+        breaker: breaker(&raw.breaker.unwrap_or_default(), source),
         log: log(&raw.log.unwrap_or_default(), source),
     }
 }
@@ -179,7 +180,30 @@ fn cooldown(raw: &RawCooldown, source: &Source<'_>) -> Cooldown {
         let message = "cap is below default: write a cap at least as long";
         source.wrong(raw.cap.or(raw.default), message);
     }
-    Cooldown { default, cap }
+    Cooldown {
+        default,
+        cap,
+        unauthorized: source.quantity(raw.unauthorized, &defaults::UNAUTHORIZED),
+        lacking: source.quantity(raw.lacking, &defaults::LACKING),
+    }
+}
+
+fn breaker(raw: &RawBreaker, source: &Source<'_>) -> Breaker {
+    let pause_min = source.quantity(raw.pause_min, &defaults::PAUSE_MIN);
+    let pause_max = source.quantity(raw.pause_max, &defaults::PAUSE_MAX);
+    if pause_max < pause_min && source.is_fine(raw.pause_max) && source.is_fine(raw.pause_min) {
+        let message = "pause_max is below pause_min: write one at least as long";
+        source.wrong(raw.pause_max.or(raw.pause_min), message);
+    }
+    Breaker {
+        percent: source.quantity(raw.percent, &defaults::BREAKER_PERCENT),
+        minimum: source.quantity(raw.minimum, &defaults::BREAKER_MINIMUM),
+        in_a_row: source.quantity(raw.in_a_row, &defaults::BREAKER_IN_A_ROW),
+        window: source.quantity(raw.window, &defaults::BREAKER_WINDOW),
+        pause_min,
+        pause_max,
+        ramp: source.quantity(raw.ramp, &defaults::RAMP),
+    }
 }
 
 fn log(raw: &RawLog, source: &Source<'_>) -> Log {

@@ -92,6 +92,16 @@ fn keys_beside_good_regions_are_checked_alike() {
         ("routing: {strategy: adaptive}", "routing.strategy: `adaptive` is not available yet"),
         ("routing: {window: 10s}", "routing.window: shorter than probe.interval"),
         ("cooldown: {default: 50s, cap: 20s}", "cooldown.cap: cap is below default"),
+        ("cooldown: {unauthorized: 60}", "cooldown.unauthorized: write a duration with its unit"),
+        ("cooldown: {lacking: 0s}", "cooldown.lacking: write a duration with its unit"),
+        ("breaker: {percent: 0}", "breaker.percent: write a number, such as 25 (from 1 to 100)"),
+        ("breaker: {minimum: 0}", "breaker.minimum: write a whole number, such as 10 (from 1 to"),
+        ("breaker: {in_a_row: 1.5}", "breaker.in_a_row: write a whole number"),
+        ("breaker: {window: 2h}", "breaker.window: write a duration with its unit"),
+        ("breaker: {pause_max: 4s}", "breaker.pause_max: pause_max is below pause_min"),
+        ("breaker: {pause_min: 90s}", "breaker.pause_min: pause_max is below pause_min"),
+        ("breaker: {ramp: 2h}", "breaker.ramp: write a duration with its unit"),
+        ("breaker: {in_row: 3}", "breaker.in_row: unknown key: "),
         ("limits: {body: 5}", "limits.body: write"),
         ("workers: 0", "workers: write"),
         ("admin: {address: '127.0.0.1:8080'}", "admin.address: clients connect there"),
@@ -114,6 +124,7 @@ fn one_wrong_value_is_one_line() {
         ("probe: {interval: 10}\nrouting: {window: 20s}", "probe.interval: write a duration"),
         ("routing: {window: long}\nprobe: {interval: 10m}", "routing.window: write a duration"),
         ("cooldown: {cap: x, default: 90s}", "cooldown.cap: write a duration"),
+        ("breaker: {pause_max: x, pause_min: 90s}", "breaker.pause_max: write a duration"),
     ];
     for (text, expected) in cases {
         let problems = wrong(&format!("{REGION}{text}\n"));
@@ -223,7 +234,10 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
     let config = read(
         "regions: [{name: a, url: 'https://a.example:8443/p', deployments: {x: y$$z}, zone: eu}]\n\
          probe: {deployments: [x], prompt: 'say \"hi\"', jitter: 0.25}\nlimits: {body: 64MiB}\n\
-         workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s}\n",
+         workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s}\n\
+         cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
+         breaker: {percent: 12.5, minimum: 3, in_a_row: 4, window: 5s, pause_min: 6s, \
+                   pause_max: 7s, ramp: 0s}\n",
     );
     let config = config.unwrap();
     let again = read(&effective(&config)).unwrap_or_else(|e| panic!("{e}\n{}", effective(&config)));
@@ -265,6 +279,23 @@ fn a_difference_names_regions_and_what_needs_a_restart() {
         (diff.added, diff.removed, diff.changed),
         (vec!["c".to_owned()], vec!["a".to_owned()], vec!["b".to_owned()])
     );
+}
+
+#[test]
+fn what_failures_lead_to_changes_without_a_restart() {
+    let old = read(REGION).unwrap();
+    let new = read(&format!("{REGION}cooldown: {{lacking: 1m}}\nbreaker: {{percent: 50}}\n"));
+    let new = new.unwrap();
+    assert_ne!(old, new, "a reload must see it");
+    assert!(diff(&old, &new).needs_restart.is_empty());
+}
+
+#[test]
+fn a_longer_cap_of_hints_leaves_the_other_times_alone() {
+    let config = read(&format!("{REGION}cooldown: {{default: 10s, cap: 10m}}\n")).unwrap();
+    let least = read(REGION).unwrap();
+    assert_eq!(config.cooldown.unauthorized, least.cooldown.unauthorized);
+    assert_eq!(config.breaker, least.breaker);
 }
 
 #[test]

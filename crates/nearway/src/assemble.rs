@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_config::{AuthHeader, Config, ProbeStyle, RankBy, Region, Strategy};
+use nearway_config::{AuthHeader, Breaker, Config, ProbeStyle, RankBy, Region, Strategy};
 use nearway_route::{DeploymentSet, RegionId, RegionSpec, RoutingSettings, Switch};
 use nearway_upstream::{Credential, Origin, RegionError, RegionSettings, TlsTrust};
 use nearway_wire::probe_body::ApiStyle;
@@ -174,30 +174,24 @@ fn proxy(
             default: config.cooldown.default,
             cap: config.cooldown.cap,
         },
-        breaker: breaker(config),
-        unauthorized_for: config.cooldown.cap,
-        lacking_for: LACKING_FOR,
+        breaker: breaker(&config.breaker),
+        unauthorized_for: config.cooldown.unauthorized,
+        lacking_for: config.cooldown.lacking,
         last_resort: true,
         log_requests: config.log.requests,
     }
 }
 
-/// No keys of their own yet; the two bounds of a cool-down are those of a breaker's pause too.
-fn breaker(config: &Config) -> nearway_route::BreakerSettings {
+fn breaker(config: &Breaker) -> nearway_route::BreakerSettings {
     nearway_route::BreakerSettings {
-        // a region that breaks off a third of its answers is not worth its retries
-        ratio: 0.25,
-        minimum: 10,
-        // one failure is an accident, and the next attempt goes elsewhere anyway
-        in_a_row: 2,
-        window: Duration::from_secs(10),
-        pause: nearway_route::Backoff { least: config.cooldown.default, most: config.cooldown.cap },
-        ramp: Duration::from_secs(10),
+        ratio: config.percent / 100.0,
+        minimum: config.minimum,
+        in_a_row: config.in_a_row,
+        window: config.window,
+        pause: nearway_route::Backoff { least: config.pause_min, most: config.pause_max },
+        ramp: config.ramp,
     }
 }
-
-/// A new deployment can be reached about five minutes after it was made (API fact sheet 4.1).
-const LACKING_FOR: Duration = Duration::from_secs(300);
 
 fn target(Assembled { id, config, region }: &Assembled) -> nearway_proxy::Target {
     let deployments = (!config.deployments.is_empty()).then(|| {
@@ -311,7 +305,10 @@ mod tests {
         let config = config(
             "probe: {deployments: [gpt-4o], interval: 20s, samples: 5}\n\
              limits: {connections: 1001}\n\
-             failover: {attempts: 2, hold_total: 64MiB}",
+             failover: {attempts: 2, hold_total: 64MiB}\n\
+             cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
+             breaker: {percent: 50, minimum: 5, in_a_row: 6, window: 7s, pause_min: 8s, \
+                       pause_max: 9s, ramp: 0s}",
         );
         let parts = Assembly::new(2).make(&config).unwrap();
         assert_eq!(parts.proxy.generation, 1);
@@ -319,6 +316,19 @@ mod tests {
         assert_eq!(parts.proxy.attempts, 2);
         assert_eq!(parts.proxy.hold_total, 64 << 20);
         assert_eq!(parts.proxy.metric_deployments, ["gpt-4o".into()]);
+        let second = Duration::from_secs(1);
+        assert_eq!((parts.proxy.cooldown.default, parts.proxy.cooldown.cap), (second, 2 * second));
+        let rests = (parts.proxy.unauthorized_for, parts.proxy.lacking_for);
+        assert_eq!(rests, (3 * second, 4 * second));
+        let breaker = nearway_route::BreakerSettings {
+            ratio: 0.5,
+            minimum: 5,
+            in_a_row: 6,
+            window: 7 * second,
+            pause: nearway_route::Backoff { least: 8 * second, most: 9 * second },
+            ramp: Duration::ZERO,
+        };
+        assert_eq!(parts.proxy.breaker, breaker);
         assert_eq!(parts.probe.samples, 5);
         assert_eq!(parts.probe.routing.stale_after, Duration::from_secs(60));
         let [target] = parts.probe.targets.as_slice() else { panic!("one region") };
