@@ -113,6 +113,9 @@ pub(crate) const HEDGE_PERCENT: Bounded<f64> = Bounded { default: 5.0, least: 0.
 
 /// An error in place of the first event is the region's, and the client need not see it.
 pub(crate) const HOLD_FIRST_EVENT: bool = true;
+/// When all are out at once, the verdict is more likely wrong than all of them, and one answer
+/// proves it.
+pub(crate) const LAST_RESORT: bool = true;
 
 /// Three round trips around the world and a lost packet.
 pub(crate) const CONNECT: Bounded<Duration> = Bounded {

@@ -82,6 +82,7 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "  hedge_percent: {}", failover.hedge_percent.shown())?;
     writeln!(out, "  hold_first_event: {}", failover.hold_first_event)?;
     writeln!(out, "  hold_total: {}", Bytes(failover.hold_total).shown())?;
+    writeln!(out, "  last_resort: {}", failover.last_resort)?;
     let timeouts = config.timeouts;
     writeln!(out, "timeouts:")?;
     for (key, wait) in [

@@ -200,6 +200,8 @@ pub struct Failover {
     /// Bytes of all request bodies together that are kept; a body beyond them gets one attempt. 0:
     /// none.
     pub hold_total: u64,
+    /// The least bad region is asked when every one is out.
+    pub last_resort: bool,
 }
 
 /// The longest wait at each step.

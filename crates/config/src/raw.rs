@@ -207,6 +207,10 @@ pub(crate) struct RawFailover {
     /// How much of all bodies together is kept for that; one that finds no room gets a single attempt.
     #[schemars(transform = defaults::HOLD_TOTAL.in_schema())]
     pub(crate) hold_total: Option<Text<Bytes>>,
+    /// Whether the least bad region is asked when every one is out, so that a wrong verdict heals by
+    /// itself; else the client gets a 503 that says when to come back.
+    #[schemars(extend("default" = defaults::LAST_RESORT))]
+    pub(crate) last_resort: Option<Text<Switched>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

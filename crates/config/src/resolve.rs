@@ -145,6 +145,7 @@ fn failover(raw: &RawFailover, source: &Source<'_>) -> Failover {
         hedge_percent: source.quantity(raw.hedge_percent, &defaults::HEDGE_PERCENT),
         hold_first_event: source.switched(raw.hold_first_event, defaults::HOLD_FIRST_EVENT),
         hold_total: source.quantity(raw.hold_total, &defaults::HOLD_TOTAL).0,
+        last_resort: source.switched(raw.last_resort, defaults::LAST_RESORT),
     }
 }
 

@@ -177,7 +177,7 @@ fn proxy(
         breaker: breaker(&config.breaker),
         unauthorized_for: config.cooldown.unauthorized,
         lacking_for: config.cooldown.lacking,
-        last_resort: true,
+        last_resort: config.failover.last_resort,
         log_requests: config.log.requests,
     }
 }
@@ -305,7 +305,7 @@ mod tests {
         let config = config(
             "probe: {deployments: [gpt-4o], interval: 20s, samples: 5}\n\
              limits: {connections: 1001}\n\
-             failover: {attempts: 2, hold_total: 64MiB}\n\
+             failover: {attempts: 2, hold_total: 64MiB, last_resort: false}\n\
              cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
              breaker: {percent: 50, minimum: 5, in_a_row: 6, window: 7s, pause_min: 8s, \
                        pause_max: 9s, ramp: 0s}",
@@ -315,6 +315,7 @@ mod tests {
         assert_eq!(parts.proxy.connections_max, 501);
         assert_eq!(parts.proxy.attempts, 2);
         assert_eq!(parts.proxy.hold_total, 64 << 20);
+        assert!(!parts.proxy.last_resort);
         assert_eq!(parts.proxy.metric_deployments, ["gpt-4o".into()]);
         let second = Duration::from_secs(1);
         assert_eq!((parts.proxy.cooldown.default, parts.proxy.cooldown.cap), (second, 2 * second));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_route::{Entry, Moment, Plan, Ranking, Vitals};
+use nearway_route::{Condition, Entry, Moment, Plan, Ranking, Vitals};
 
 use crate::Settings;
 use crate::identify::Identity;
@@ -42,9 +42,32 @@ pub(crate) fn choose(
     })
 }
 
-/// How many regions may serve this request.
-pub(crate) fn choices(ranking: &Ranking, identity: &Identity, settings: &Settings) -> usize {
-    ranking.order.iter().filter(|entry| allowed(entry, identity, settings)).count()
+/// How many regions may serve this request: without a last resort only those that are not out.
+pub(crate) fn choices(
+    ranking: &Ranking,
+    now: Moment,
+    identity: &Identity,
+    settings: &Settings,
+) -> usize {
+    let is_left = |entry: &&Entry| {
+        allowed(entry, identity, settings)
+            && (settings.last_resort || !entry.condition(identity.lack(), now).is_out())
+    };
+    ranking.order.iter().filter(is_left).count()
+}
+
+/// The regions that serve what this request asks for, with what keeps each away, and how long until
+/// one of them may be fit again, as far as deadlines tell.
+pub(crate) fn standing(
+    ranking: &Ranking,
+    now: Moment,
+    identity: &Identity,
+    settings: &Settings,
+) -> (Vec<(Arc<str>, Condition)>, Option<Duration>) {
+    let is_allowed = |entry: &Entry| allowed(entry, identity, settings);
+    let entries = ranking.order.iter().filter(|entry| is_allowed(entry));
+    let named = |entry: &Entry| (entry.name.clone(), entry.condition(identity.lack(), now));
+    (entries.map(named).collect(), ranking.fit_in(identity.lack(), now, is_allowed))
 }
 
 fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {

@@ -10,19 +10,18 @@ mod send;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use http::header::{HeaderName, RETRY_AFTER};
 use nearway_route::{Plan, Ranking};
 use nearway_upstream::{Fault, FaultKind, Limits, Reply, Returned, Sent, Transport};
-use nearway_wire::retry_hint::{RETRY_AFTER_MS, retry_hint};
+use nearway_wire::retry_hint::retry_hint;
 use tokio::time::sleep;
 
 use crate::attempt::Original;
-use crate::choose::{Choice, choices, choose};
+use crate::choose::{Choice, choices, choose, standing};
 use crate::hold_body::refusal;
 use crate::hold_first::patience;
 use crate::refuse::Tried;
 use crate::retry::{Facts, Step, blamed, next_step};
+use crate::say_when::say_when;
 use crate::settle::Settle;
 use crate::worker::{Prepared, wall_clock};
 use crate::{Refusal, Target, Timeouts};
@@ -87,7 +86,7 @@ impl<T: Transport> Search<'_, T> {
         let prepared = self.prepared.clone();
         let settings = &*prepared.settings;
         let tries = usize::try_from(settings.attempts).unwrap_or(usize::MAX);
-        let choices = choices(self.ranking, &self.original.identity, settings);
+        let choices = self.choices(elapsed);
         while self.settle.attempts() < settings.attempts {
             let Some(choice) = self.choose(elapsed) else {
                 let Some(pause) = self.pause(elapsed) else { break };
@@ -113,6 +112,11 @@ impl<T: Transport> Search<'_, T> {
             }
         }
         self.nobody()
+    }
+
+    fn choices(&self, elapsed: Duration) -> usize {
+        let now = self.settle.moment(elapsed);
+        choices(self.ranking, now, &self.original.identity, &self.prepared.settings)
     }
 
     fn choose(&mut self, elapsed: Duration) -> Option<Choice> {
@@ -158,7 +162,8 @@ impl<T: Transport> Search<'_, T> {
         }
         let failed = self.settle.attempts().saturating_sub(1);
         let pause = self.prepared.settings.backoff.jittered(failed, fastrand::u64(..));
-        (elapsed + pause < self.deadline).then_some(pause)
+        let then = elapsed + pause;
+        (then < self.deadline && self.choices(then) > 0).then_some(pause)
     }
 
     /// Asks one region, again on a fresh connection if a used one turns out to be dead.
@@ -227,13 +232,29 @@ impl<T: Transport> Search<'_, T> {
         match self.last.take() {
             Some((mut reply, place)) => {
                 self.settle.answering_from(place);
-                if reply.response.status() == http::StatusCode::TOO_MANY_REQUESTS {
-                    say_when(&mut reply, tried.iter().filter_map(|tried| tried.hint).min());
+                let soonest = tried.iter().filter_map(|tried| tried.hint).min();
+                if reply.response.status() == http::StatusCode::TOO_MANY_REQUESTS
+                    && let Some(soonest) = soonest
+                {
+                    say_when(reply.response.headers_mut(), soonest);
                 }
                 Ok(reply)
             }
-            None if tried.is_empty() => Err(nowhere(self.original)),
+            None if tried.is_empty() => Err(self.nowhere()),
             None => Err(Refusal::Unreachable(tried)),
+        }
+    }
+
+    /// No region could be asked at all.
+    fn nowhere(&self) -> Refusal {
+        let (identity, settings) = (&self.original.identity, &self.prepared.settings);
+        let now = self.settle.moment(self.settle.elapsed());
+        let (out, back_in) = standing(self.ranking, now, identity, settings);
+        match (&identity.pin, &identity.deployment) {
+            _ if !out.is_empty() => Refusal::AllOut { out, back_in },
+            (Some(pin), _) => Refusal::UnknownRegion(pin.to_string()),
+            (None, Some(deployment)) => Refusal::NoRegion(deployment.to_string()),
+            (None, None) => Refusal::NoRegion("any".into()),
         }
     }
 }
@@ -263,30 +284,3 @@ fn silent() -> Fault {
     let (sent, returned) = (Sent::All, Returned::Nothing);
     Fault { kind: FaultKind::HeadTimeout, sent, returned, reused: false, detail }
 }
-
-/// Everybody is throttled: the client may come back when the first of them is not any more. SDKs do
-/// not wait for longer than a minute (API fact sheet 4.4).
-fn say_when(reply: &mut Reply, soonest: Option<Duration>) {
-    let Some(soonest) = soonest else { return };
-    let wait = soonest.min(HINT_MAX);
-    let headers = reply.response.headers_mut();
-    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-    headers.insert(RETRY_AFTER_MS, millis.into());
-    headers.insert(RETRY_AFTER, millis.div_ceil(1000).into());
-    let again = HeaderValue::from_static(if soonest > HINT_MAX { "false" } else { "true" });
-    headers.insert(SHOULD_RETRY, again);
-}
-
-fn nowhere(original: &Original) -> Refusal {
-    let identity = &original.identity;
-    match (&identity.pin, &identity.deployment) {
-        (Some(pin), _) => Refusal::UnknownRegion(pin.to_string()),
-        (None, Some(deployment)) => Refusal::NoRegion(deployment.to_string()),
-        (None, None) => Refusal::NoRegion("any".into()),
-    }
-}
-
-/// The longest wait that a client is asked for.
-const HINT_MAX: Duration = Duration::from_secs(60);
-/// Goes before the status in the SDKs' own decision (API fact sheet 4.4).
-pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");

@@ -26,6 +26,7 @@ mod relay;
 mod replay_headers;
 mod report;
 mod retry;
+mod say_when;
 mod settings;
 mod settle;
 mod stream_end;

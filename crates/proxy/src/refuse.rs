@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
+use nearway_route::Condition;
 use nearway_upstream::FaultKind;
 use nearway_wire::error_body::openai_error;
 use nearway_wire::headers::ATTEMPTS_HEADER;
 
 use crate::ClientBody;
-use crate::first_answer::SHOULD_RETRY;
+use crate::say_when::{SHOULD_RETRY, say_when};
 
 /// Why a request got no answer of a region.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,14 @@ pub enum Refusal {
     /// No configured region serves the deployment.
     #[error("No region is configured for deployment {0:?}.")]
     NoRegion(String),
+    /// Every region that serves this is known to be out, and none is asked as a last resort.
+    #[error("No region is fit to answer now: {}.", states(.out))]
+    AllOut {
+        /// Each region and what keeps requests away from it.
+        out: Vec<(Arc<str>, Condition)>,
+        /// Until the first of them may be fit again, if a deadline tells.
+        back_in: Option<Duration>,
+    },
     /// Every region that was tried failed.
     #[error("No region answered: {}.", list(.0))]
     Unreachable(Vec<Tried>),
@@ -63,9 +72,14 @@ fn list(tried: &[Tried]) -> String {
     attempts.collect::<Vec<_>>().join(", ")
 }
 
+fn states(out: &[(Arc<str>, Condition)]) -> String {
+    let each = out.iter().map(|(region, condition)| format!("{region} ({})", condition.as_str()));
+    each.collect::<Vec<_>>().join(", ")
+}
+
 impl Refusal {
     /// Every code, for metrics that exist from the start.
-    pub(crate) const CODES: [&'static str; 9] = [
+    pub(crate) const CODES: [&'static str; 10] = [
         "nearway_malformed_request",
         "nearway_body_too_large",
         "nearway_body_broken",
@@ -73,6 +87,7 @@ impl Refusal {
         "nearway_request_timeout",
         "nearway_unknown_region",
         "nearway_no_region",
+        "nearway_all_regions_out",
         "nearway_unreachable",
         "nearway_timeout",
     ];
@@ -86,7 +101,7 @@ impl Refusal {
             }
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled(_) | Self::OutOfTime(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::NoRegion(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRegion(_) | Self::AllOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(tried) if timed_out(tried) => StatusCode::GATEWAY_TIMEOUT,
             Self::Unreachable(_) => StatusCode::BAD_GATEWAY,
         }
@@ -103,6 +118,7 @@ impl Refusal {
             Self::OutOfTime(_) => "nearway_request_timeout",
             Self::UnknownRegion(_) => "nearway_unknown_region",
             Self::NoRegion(_) => "nearway_no_region",
+            Self::AllOut { .. } => "nearway_all_regions_out",
             Self::Unreachable(tried) if timed_out(tried) => "nearway_timeout",
             Self::Unreachable(_) => "nearway_unreachable",
         }
@@ -128,6 +144,9 @@ impl Refusal {
         headers.insert(ATTEMPTS_HEADER, attempts);
         if self.is_final() {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        if let Self::AllOut { back_in: Some(back_in), .. } = self {
+            say_when(headers, *back_in);
         }
         // what follows such a request on its connection can't be trusted, or is not worth reading
         if self.status().is_client_error() {
@@ -178,6 +197,7 @@ mod tests {
             Refusal::OutOfTime(Duration::from_secs(1)),
             Refusal::UnknownRegion("x".into()),
             Refusal::NoRegion("x".into()),
+            Refusal::AllOut { out: Vec::new(), back_in: None },
             tried(&[FaultKind::Reset]),
             tried(&[FaultKind::ConnectTimeout]),
         ];

@@ -49,7 +49,7 @@ pub struct Settings {
     pub unauthorized_for: Duration,
     /// How long a region counts as lacking a deployment or an operation.
     pub lacking_for: Duration,
-    /// Rather ask a region that is out than none.
+    /// When every region is out, ask the least bad one rather than refuse.
     pub last_resort: bool,
     /// One log line a request.
     pub log_requests: bool,

@@ -421,3 +421,66 @@ fn a_region_whose_quota_is_nearly_spent_is_spared() {
     assert_eq!(proxy.ask(CHAT).text(), "first");
     both_answer_as(&proxy, "second");
 }
+
+fn without_last_resort(first: &str, second: &str) -> Proxy {
+    Proxy::tuned(&[region("first", first), region("second", second)], |settings| {
+        settings.last_resort = false;
+        settings.cooldown.cap = Duration::from_secs(3600);
+    })
+}
+
+#[test]
+fn without_a_last_resort_a_request_is_refused_with_each_regions_state_and_the_soonest_way_back() {
+    let throttled = |seconds: u64| {
+        RawRegion::start(move |_, connection| {
+            let head = format!("HTTP/1.1 429 T\r\nretry-after: {seconds}\r\n");
+            connection.send(format!("{head}content-length: 4\r\n\r\nslow"));
+        })
+    };
+    let (short, long) = (throttled(30), throttled(900));
+    let gone = refused();
+    for (first, second, states, seconds, again) in [
+        (&gone, &short.url(), "first (open), second (cooled)", 1..=5, "true"),
+        (&long.url(), &short.url(), "first (cooled), second (cooled)", 6..=30, "true"),
+        (&long.url(), &long.url(), "first (cooled), second (cooled)", 60..=60, "false"),
+    ] {
+        let proxy = without_last_resort(first, second);
+        let answer = proxy.ask(CHAT);
+        assert_eq!((answer.status(), answer.header("x-nearway-attempts")), (429, Some("2")));
+        let asked = [&short, &long].map(|region| region.seen().len());
+        let answer = proxy.ask(CHAT);
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer.status(), 503, "{body}");
+        assert_eq!(body["error"]["code"], "nearway_all_regions_out");
+        assert_eq!(body["error"]["message"], format!("No region is fit to answer now: {states}."));
+        let number = |name: &str| answer.header(name).unwrap().parse::<u64>().unwrap();
+        assert!(seconds.contains(&number("retry-after")), "{}", answer.head);
+        let millis = number("retry-after-ms");
+        assert_eq!(millis.div_ceil(1000), number("retry-after"), "{}", answer.head);
+        assert_eq!(answer.header("x-should-retry"), Some(again));
+        assert_eq!(answer.header("x-nearway-attempts"), Some("0"));
+        assert_eq!([&short, &long].map(|region| region.seen().len()), asked, "nobody was asked");
+        let pinned = CHAT.replace("\r\n\r\n", "\r\nx-nearway-region: first\r\n\r\n");
+        let message = proxy.ask(&pinned).text().to_owned();
+        let (of_first, _) = states.split_once(',').unwrap();
+        assert!(message.contains(&format!("now: {of_first}.")), "{message}");
+    }
+}
+
+#[test]
+fn without_a_last_resort_nobody_waits_for_a_region_that_stays_out() {
+    let gone = refused();
+    let answer = without_last_resort(&gone, &gone).ask(CHAT);
+    assert_eq!((answer.status(), answer.header("x-nearway-attempts")), (502, Some("2")));
+    let good = RawRegion::named("good");
+    both_answer_as(&without_last_resort(&gone, &good.url()), "good");
+}
+
+#[test]
+fn without_a_last_resort_a_deployment_of_nobody_is_still_told_as_such() {
+    let good = RawRegion::named("good");
+    let only = region("only", &good.url()).renames("gpt-4o", "x");
+    let proxy = Proxy::tuned(&[only], |settings| settings.last_resort = false);
+    let answer = proxy.ask(&CHAT.replace("/v1/", "/openai/deployments/other/"));
+    assert!(answer.text().contains("nearway_no_region"), "{}", answer.text());
+}
