@@ -137,6 +137,8 @@ pub(crate) const WRITE: Bounded<Duration> = wait(30);
 pub(crate) const HEAD: Bounded<Duration> = wait(600);
 /// A region that has said 200 and then nothing for a minute is stuck; its first event is no token yet.
 pub(crate) const FIRST_TOKEN: Bounded<Duration> = wait(60);
+/// Left out, what [`FIRST_TOKEN`] says; the value here is only the example in an error.
+pub(crate) const FIRST_TOKEN_OF: Bounded<Duration> = wait(120);
 /// Longer than a model is silent between two pieces of a stream.
 pub(crate) const IDLE: Bounded<Duration> = wait(120);
 /// Longer than any answer or upload seen; it only ends what hangs.

@@ -83,7 +83,7 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "  hold_first_event: {}", failover.hold_first_event)?;
     writeln!(out, "  hold_total: {}", Bytes(failover.hold_total).shown())?;
     writeln!(out, "  last_resort: {}", failover.last_resort)?;
-    let timeouts = config.timeouts;
+    let timeouts = &config.timeouts;
     writeln!(out, "timeouts:")?;
     for (key, wait) in [
         ("connect", timeouts.connect),
@@ -100,6 +100,10 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     ] {
         writeln!(out, "  {key}: {}", wait.shown())?;
     }
+    let named = timeouts.first_token_of.iter();
+    let named: Vec<_> =
+        named.map(|(name, wait)| format!("{}: {}", quoted_key(name), wait.shown())).collect();
+    writeln!(out, "  first_token_of: {{{}}}", named.join(", "))?;
     let limits = config.limits;
     let header = Bytes(u64::try_from(limits.header).unwrap_or(u64::MAX)).shown();
     let body = limits.body.map_or_else(|| "none".to_owned(), |body| Bytes(body).shown());

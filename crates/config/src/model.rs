@@ -205,7 +205,7 @@ pub struct Failover {
 }
 
 /// The longest wait at each step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
     /// Name lookup and TCP to a region.
     pub connect: Duration,
@@ -215,8 +215,10 @@ pub struct Timeouts {
     pub write: Duration,
     /// From the request's last byte to the region's response head.
     pub head: Duration,
-    /// From a stream's head to its first event, at most.
+    /// From a stream's head to its first event, at most; less where the region's probes are fast.
     pub first_token: Duration,
+    /// Client's name of a deployment -> the same for it, whatever `first_token` and probes say.
+    pub first_token_of: BTreeMap<String, Duration>,
     /// Between two pieces of a region's response body.
     pub idle: Duration,
     /// One request with all its attempts.

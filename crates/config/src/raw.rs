@@ -230,9 +230,17 @@ pub(crate) struct RawTimeouts {
     /// From the request's last byte to the head of the region's response.
     #[schemars(transform = defaults::HEAD.in_schema())]
     pub(crate) head: Option<Text<Duration>>,
-    /// From a stream's head to its first event, at most; less where the region's probes are fast.
+    /// From a stream's head to its first event, at most: ten times the slowest first token of the
+    /// region's probes in `routing.window`, at least 15s, where that is less.
     #[schemars(transform = defaults::FIRST_TOKEN.in_schema())]
     pub(crate) first_token: Option<Text<Duration>>,
+    /// Client's name of a deployment -> its time from a stream's head to the first event, in place of
+    /// what `first_token` says. For models that think for longer than their probes tell.
+    #[schemars(
+        extend("default" = {}, "propertyNames" = {"minLength": 1}),
+        transform = defaults::FIRST_TOKEN_OF.of_each_in_schema()
+    )]
+    pub(crate) first_token_of: Option<BTreeMap<String, Text<Duration>>>,
     /// Between two pieces of a region's response.
     #[schemars(transform = defaults::IDLE.in_schema())]
     pub(crate) idle: Option<Text<Duration>>,

@@ -4,7 +4,7 @@
 
 mod regions;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,12 +13,14 @@ use crate::model::{
     Admin, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, Probe, Region, Routing,
     Switch, Timeouts,
 };
+use crate::names::{DeploymentName, Scalar as _};
 use crate::raw::{
     RawAdmin, RawBreaker, RawConfig, RawCooldown, RawFailover, RawLimits, RawListen, RawLog,
     RawProbe, RawRouting, RawTimeouts,
 };
 use crate::source::Source;
 use crate::text::Text;
+use crate::tree::{NodeId, Value};
 
 /// The configuration that the file asks for.
 pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
@@ -38,7 +40,7 @@ pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
         regions,
         probe,
         failover: failover(&raw.failover.unwrap_or_default(), source),
-        timeouts: timeouts(&raw.timeouts.unwrap_or_default(), source),
+        timeouts: timeouts(raw.timeouts.unwrap_or_default(), source),
         limits: limits(&raw.limits.unwrap_or_default(), source),
         cooldown: cooldown(&raw.cooldown.unwrap_or_default(), source),
         breaker: breaker(&raw.breaker.unwrap_or_default(), source),
@@ -149,13 +151,14 @@ fn failover(raw: &RawFailover, source: &Source<'_>) -> Failover {
     }
 }
 
-fn timeouts(raw: &RawTimeouts, source: &Source<'_>) -> Timeouts {
+fn timeouts(raw: RawTimeouts, source: &Source<'_>) -> Timeouts {
     Timeouts {
         connect: source.quantity(raw.connect, &defaults::CONNECT),
         tls: source.quantity(raw.tls, &defaults::TLS),
         write: source.quantity(raw.write, &defaults::WRITE),
         head: source.quantity(raw.head, &defaults::HEAD),
         first_token: source.quantity(raw.first_token, &defaults::FIRST_TOKEN),
+        first_token_of: first_token_of(raw.first_token_of.unwrap_or_default(), source),
         idle: source.quantity(raw.idle, &defaults::IDLE),
         total: source.quantity(raw.total, &defaults::TOTAL),
         drain: source.quantity(raw.drain, &defaults::DRAIN),
@@ -163,6 +166,20 @@ fn timeouts(raw: &RawTimeouts, source: &Source<'_>) -> Timeouts {
         client_body: source.quantity(raw.client_body, &defaults::CLIENT_BODY),
         client_idle: source.quantity(raw.client_idle, &defaults::CLIENT_IDLE),
     }
+}
+
+fn first_token_of(
+    raw: BTreeMap<String, Text<Duration>>,
+    source: &Source<'_>,
+) -> BTreeMap<String, Duration> {
+    let timeouts = source.tree.entry(NodeId::ROOT, "timeouts");
+    if let Some(node) = timeouts.and_then(|node| source.tree.entry(node, "first_token_of")) {
+        check_client_names(node, source);
+    }
+    let waits = raw.into_iter();
+    waits
+        .map(|(name, wait)| (name, source.quantity(Some(wait), &defaults::FIRST_TOKEN_OF)))
+        .collect()
 }
 
 fn limits(raw: &RawLimits, source: &Source<'_>) -> Limits {
@@ -211,6 +228,16 @@ fn log(raw: &RawLog, source: &Source<'_>) -> Log {
     Log {
         format: source.word(raw.format, defaults::LOG_FORMAT),
         requests: source.switched(raw.requests, defaults::LOG_REQUESTS),
+    }
+}
+
+/// Reports each key of a mapping that is no name of a deployment, as clients write it.
+fn check_client_names(mapping: NodeId, source: &Source<'_>) {
+    let is_map = matches!(source.tree.value(mapping), Value::Map(_));
+    for entry in source.tree.children(mapping).into_iter().filter(|_| is_map) {
+        if let Err(message) = DeploymentName::parse(source.tree.key(entry)) {
+            source.report.wrong(entry, format!("the client's name before the `:`: {message}"));
+        }
     }
 }
 

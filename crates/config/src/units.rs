@@ -52,6 +52,20 @@ impl<T: Unit> Bounded<T> {
         self
     }
 
+    /// A copy that adds the range to the schema of a map of such values.
+    pub(crate) fn of_each_in_schema(self) -> impl Transform {
+        move |schema: &mut Schema| self.describe(schema, "Each from")
+    }
+
+    fn describe(&self, schema: &mut Schema, from: &str) {
+        let range = format!("{from} {} to {}.", self.least.shown(), self.most.shown());
+        let description = match schema.get("description").and_then(Json::as_str) {
+            Some(text) => format!("{text} {range}"),
+            None => range,
+        };
+        schema.insert("description".into(), description.into());
+    }
+
     /// Such as `a duration with its unit, such as 30s (from 1s to 1day)`.
     pub(crate) fn wanted(&self) -> String {
         let (example, least, most) = (self.default, self.least.shown(), self.most.shown());
@@ -62,12 +76,7 @@ impl<T: Unit> Bounded<T> {
 /// Adds the default and the range to the schema of a key.
 impl<T: Unit> Transform for Bounded<T> {
     fn transform(&mut self, schema: &mut Schema) {
-        let range = format!("From {} to {}.", self.least.shown(), self.most.shown());
-        let description = match schema.get("description").and_then(Json::as_str) {
-            Some(text) => format!("{text} {range}"),
-            None => range,
-        };
-        schema.insert("description".into(), description.into());
+        self.describe(schema, "From");
         // a schema's bounds are for numbers alone; `${NAME}` passes them
         if self.least.json().is_number() {
             schema.insert("minimum".into(), self.least.json());

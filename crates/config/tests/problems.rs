@@ -94,6 +94,15 @@ fn keys_beside_good_regions_are_checked_alike() {
         ("cooldown: {default: 50s, cap: 20s}", "cooldown.cap: cap is below default"),
         ("cooldown: {unauthorized: 60}", "cooldown.unauthorized: write a duration with its unit"),
         ("cooldown: {lacking: 0s}", "cooldown.lacking: write a duration with its unit"),
+        (
+            "timeouts: {first_token_of: {o3: 120}}",
+            "timeouts.first_token_of.o3: write a duration with its unit, such as 2m (from 100ms",
+        ),
+        (
+            "timeouts: {first_token_of: {'': 2m}}",
+            "timeouts.first_token_of.…: the client's name before the `:`: write the name of a",
+        ),
+        ("timeouts: {first_token_of: 2m}", "timeouts.first_token_of: write a mapping instead"),
         ("failover: {last_resort: never}", "failover.last_resort: write true or false"),
         ("breaker: {percent: 0}", "breaker.percent: write a number, such as 25 (from 1 to 100)"),
         ("breaker: {minimum: 0}", "breaker.minimum: write a whole number, such as 10 (from 1 to"),
@@ -235,7 +244,7 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
     let config = read(
         "regions: [{name: a, url: 'https://a.example:8443/p', deployments: {x: y$$z}, zone: eu}]\n\
          probe: {deployments: [x], prompt: 'say \"hi\"', jitter: 0.25}\nlimits: {body: 64MiB}\n\
-         workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s}\n\
+         workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s, first_token_of: {o3: 2m, 'a $b': 1s}}\n\
          failover: {last_resort: false}\n\
          cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
          breaker: {percent: 12.5, minimum: 3, in_a_row: 4, window: 5s, pause_min: 6s, \
@@ -287,7 +296,8 @@ fn a_difference_names_regions_and_what_needs_a_restart() {
 fn what_failures_lead_to_changes_without_a_restart() {
     let old = read(REGION).unwrap();
     let new = read(&format!(
-        "{REGION}cooldown: {{lacking: 1m}}\nfailover: {{last_resort: false}}\nbreaker: {{percent: 50}}\n"
+        "{REGION}cooldown: {{lacking: 1m}}\nfailover: {{last_resort: false}}\n\
+         timeouts: {{first_token_of: {{o3: 2m}}}}\nbreaker: {{percent: 50}}\n"
     ));
     let new = new.unwrap();
     assert_ne!(old, new, "a reload must see it");

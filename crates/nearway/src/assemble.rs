@@ -167,6 +167,10 @@ fn proxy(
             client_body: timeouts.client_body,
             client_idle: timeouts.client_idle,
         },
+        first_token_of: {
+            let waits = timeouts.first_token_of.iter();
+            waits.map(|(name, wait)| (name.as_str().into(), *wait)).collect()
+        },
         body_max: config.limits.body,
         header_max: config.limits.header,
         connections_max: config.limits.connections.div_ceil(workers.max(1)),
@@ -306,6 +310,7 @@ mod tests {
             "probe: {deployments: [gpt-4o], interval: 20s, samples: 5}\n\
              limits: {connections: 1001}\n\
              failover: {attempts: 2, hold_total: 64MiB, last_resort: false}\n\
+             timeouts: {first_token_of: {o3: 2m}}\n\
              cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
              breaker: {percent: 50, minimum: 5, in_a_row: 6, window: 7s, pause_min: 8s, \
                        pause_max: 9s, ramp: 0s}",
@@ -316,6 +321,7 @@ mod tests {
         assert_eq!(parts.proxy.attempts, 2);
         assert_eq!(parts.proxy.hold_total, 64 << 20);
         assert!(!parts.proxy.last_resort);
+        assert_eq!(parts.proxy.first_token_of, [("o3".into(), Duration::from_secs(120))].into());
         assert_eq!(parts.proxy.metric_deployments, ["gpt-4o".into()]);
         let second = Duration::from_secs(1);
         assert_eq!((parts.proxy.cooldown.default, parts.proxy.cooldown.cap), (second, 2 * second));

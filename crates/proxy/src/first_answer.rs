@@ -87,6 +87,8 @@ impl<T: Transport> Search<'_, T> {
         let settings = &*prepared.settings;
         let tries = usize::try_from(settings.attempts).unwrap_or(usize::MAX);
         let choices = self.choices(elapsed);
+        let deployment = self.original.identity.deployment.as_deref();
+        let fixed = deployment.and_then(|name| settings.first_token_of.get(name).copied());
         while self.settle.attempts() < settings.attempts {
             let Some(choice) = self.choose(elapsed) else {
                 let Some(pause) = self.pause(elapsed) else { break };
@@ -98,7 +100,7 @@ impl<T: Transport> Search<'_, T> {
             };
             let wait = FirstEventWait {
                 hedge_after: choice.slowest.filter(|_| settings.hedge_share.is_some()),
-                patience: patience(choice.slowest, &settings.timeouts),
+                patience: patience(fixed, choice.slowest, settings.timeouts.first_token),
                 is_last: self.plan.attempts() >= choices.min(tries)
                     || self.original.may_create_state(),
             };

@@ -14,8 +14,6 @@ use nearway_wire::model::{BodyKind, body_kind};
 use nearway_wire::stream_error::{FirstEvent, Opening};
 use tokio::time::timeout;
 
-use crate::Timeouts;
-
 /// A stream that did not begin as it should.
 pub(crate) struct BadStart {
     pub(crate) fault: Fault,
@@ -25,11 +23,16 @@ pub(crate) struct BadStart {
 
 /// How long a stream may take from its head to its first event.
 ///
-/// `slowest` is the region's slowest first token of late. A tiny probe says little about a long
-/// prompt, hence the wide margins.
-pub(crate) fn patience(slowest: Option<Duration>, timeouts: &Timeouts) -> Duration {
-    let most = timeouts.first_token;
-    slowest.map_or(most, |slowest| (slowest * SLOWER_BY).max(FLOOR).min(most))
+/// `fixed` is what the operator says of its deployment, and then that is it. Else ten times the
+/// `slowest` first token of the region's probes in the window, at least 15 s and at most `most`: a
+/// tiny probe says little about a long prompt, hence the wide margins.
+pub(crate) fn patience(
+    fixed: Option<Duration>,
+    slowest: Option<Duration>,
+    most: Duration,
+) -> Duration {
+    let derived = || slowest.map_or(most, |slowest| (slowest * SLOWER_BY).max(FLOOR).min(most));
+    fixed.unwrap_or_else(derived)
 }
 
 /// What an answer is held back until.
@@ -128,23 +131,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_follows_the_region_between_floor_and_ceiling() {
-        let second = Duration::from_secs(1);
-        let timeouts = Timeouts {
-            connect: second,
-            tls: second,
-            write: second,
-            head: second,
-            first_token: 60 * second,
-            idle: second,
-            total: second,
-            client_header: second,
-            client_body: second,
-            client_idle: second,
-        };
-        for (slowest, seconds) in [(None, 60), (Some(0), 15), (Some(3), 30), (Some(9), 60)] {
-            let slowest = slowest.map(Duration::from_secs);
-            assert_eq!(patience(slowest, &timeouts).as_secs(), seconds, "{slowest:?}");
+    fn patience_is_fixed_or_follows_the_region_between_floor_and_ceiling() {
+        let most = Duration::from_secs(60);
+        for (fixed, slowest, seconds) in [
+            (None, None, 60),
+            (None, Some(0), 15),
+            (None, Some(3), 30),
+            (None, Some(9), 60),
+            (Some(1), None, 1),
+            (Some(1), Some(9), 1),
+            (Some(120), Some(0), 120),
+        ] {
+            let [fixed, slowest] = [fixed, slowest].map(|given| given.map(Duration::from_secs));
+            let patience = patience(fixed, slowest, most);
+            assert_eq!(patience.as_secs(), seconds, "{fixed:?} {slowest:?}");
         }
     }
 }

@@ -35,6 +35,9 @@ pub struct Settings {
     pub hold_total: usize,
     /// Every wait has an end.
     pub timeouts: Timeouts,
+    /// Client's name of a deployment -> how long its streams may take from the head to the first
+    /// event, in place of what [`Timeouts::first_token`] and the region's probes say.
+    pub first_token_of: HashMap<Box<str>, Duration>,
     /// The most bytes of a request body; `None`: no limit of Nearway's own.
     pub body_max: Option<u64>,
     /// The most bytes of a request head.
@@ -82,7 +85,7 @@ pub struct Timeouts {
     pub write: Duration,
     /// From the request sent until the response head.
     pub head: Duration,
-    /// From a stream's head to its first event, at most.
+    /// From a stream's head to its first event, at most; less where the region's probes are fast.
     pub first_token: Duration,
     /// Between two pieces of a response body.
     pub idle: Duration,

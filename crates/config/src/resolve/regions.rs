@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::defaults;
 use crate::model::{Region, RegionUrl};
-use crate::names::{DeploymentName, Scalar as _};
+use crate::names::DeploymentName;
 use crate::raw::RawRegion;
 use crate::reader::is_slip_for;
 use crate::source::Source;
 use crate::text::Text;
 use crate::tree::{NodeId, Value};
 
-use super::first_time;
+use super::{check_client_names, first_time};
 
 /// The regions that can be told from the file.
 pub(super) fn regions(raw: Option<Vec<RawRegion>>, source: &Source<'_>) -> Vec<Region> {
@@ -127,12 +127,7 @@ fn deployments(
             let message = "empty: write client's name: region's name, or leave deployments out";
             source.report.wrong(node, message);
         }
-        let is_map = matches!(source.tree.value(node), Value::Map(_));
-        for entry in source.tree.children(node).into_iter().filter(|_| is_map) {
-            if let Err(message) = DeploymentName::parse(source.tree.key(entry)) {
-                source.report.wrong(entry, format!("the client's name before the `:`: {message}"));
-            }
-        }
+        check_client_names(node, source);
     }
     // a wrong name is reported; the client's own stands in for it, so that the region still serves it
     let named = |(client, text): (String, Text<DeploymentName>)| {

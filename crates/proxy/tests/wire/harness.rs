@@ -198,6 +198,7 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
             client_body: PATIENCE,
             client_idle: PATIENCE,
         },
+        first_token_of: HashMap::new(),
         body_max: None,
         header_max: 64 * 1024,
         connections_max: CONNECTIONS_MAX,

@@ -173,3 +173,25 @@ fn a_short_answer_that_breaks_off_fails_over_unseen() {
     let (answer, asked) = behind(&slow, CHAT);
     assert_eq!((answer.text(), asked, answer.complete), ("[]", 0, true));
 }
+
+#[test]
+fn a_deployment_has_a_first_token_deadline_of_its_own() {
+    let silent = RawRegion::start(|_, connection| connection.send(HEAD));
+    let good = streaming(GOOD);
+    let regions = [region("silent", &silent.url()), region("good", &good.url())];
+    let proxy = Proxy::tuned(&regions, |settings| {
+        // beyond what this test waits for
+        settings.timeouts.first_token = Duration::from_secs(3600);
+        settings.first_token_of = [("o3".into(), Duration::from_millis(200))].into();
+    });
+    let body = r#"{"model":"o3","stream":true}"#;
+    let length = body.len();
+    let in_body = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    for request in [in_body, CHAT.replace("/v1/", "/openai/deployments/o3/")] {
+        let answer = proxy.ask(&request);
+        assert_eq!(answer.text(), GOOD, "{}", answer.head);
+    }
+    assert_eq!(silent.seen().len(), 2);
+}
