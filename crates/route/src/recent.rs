@@ -43,8 +43,11 @@ impl Recent {
     pub(crate) fn failures_of_requests(&self, now: Moment, window: Duration) -> (u32, u32) {
         let newest = number(now, window);
         let all = self.parts.iter().map(|part| Part::unpacked(part.load(Relaxed)));
-        // a part that is newer than `now` is another worker's, which read the clock a little later
-        let recent = all.filter(|part| newest.saturating_sub(part.number) < IN_RING);
+        // the part after `newest` is another worker's, which read the clock a little later; one that
+        // is newer still was numbered by a shorter window, before a reload
+        let recent = all.filter(|part| {
+            newest.saturating_sub(part.number) < IN_RING && part.number.saturating_sub(newest) <= 1
+        });
         recent.fold((0, 0), |(failures, requests), part| {
             (failures + u32::from(part.failures), requests + u32::from(part.requests))
         })
@@ -133,6 +136,18 @@ mod tests {
         assert_eq!(recent.failures_of_requests(at(10_500), WINDOW), (1, 2), "the ring goes round");
         recent.forget();
         assert_eq!(recent.failures_of_requests(at(10_500), WINDOW), (0, 0));
+    }
+
+    #[test]
+    fn what_was_counted_in_another_window_does_not_count() {
+        for (before, after) in [(1, 60), (60, 1)] {
+            let [before, after] = [before, after].map(Duration::from_secs);
+            let recent = Recent::default();
+            (0..9).for_each(|_| recent.count(Ended::Failed, at(100_000), before));
+            recent.count(Ended::Answered, at(100_000), after);
+            let counts = recent.failures_of_requests(at(100_000), after);
+            assert_eq!(counts, (0, 1), "{before:?} {after:?}");
+        }
     }
 
     #[test]
