@@ -223,8 +223,8 @@ pub(crate) struct RawTimeouts {
     /// The TLS handshake with a region.
     #[schemars(transform = defaults::TLS.in_schema())]
     pub(crate) tls: Option<Text<Duration>>,
-    /// While bytes of a request lie ready and the region takes none of them (over HTTP/2, pings watch
-    /// the connection instead).
+    /// While bytes of a request lie ready and the region takes none of them (over HTTP/2, bytes of its
+    /// body).
     #[schemars(transform = defaults::WRITE.in_schema())]
     pub(crate) write: Option<Text<Duration>>,
     /// From the request's last byte to the head of the region's response.

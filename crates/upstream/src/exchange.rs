@@ -102,10 +102,7 @@ impl<'i> Exchange<'i> {
                 (FaultKind::Malformed, malformed.to_string())
             }
             Some(HeadFailure::Body(detail)) => (FaultKind::ClientBody, detail),
-            Some(HeadFailure::Stuck(limit)) => {
-                let detail = format!("it took no byte of the request for {limit:?}");
-                (FaultKind::WriteTimeout, detail)
-            }
+            Some(HeadFailure::Stuck(limit)) => return Err((stuck(limit, sent, reused), None)),
             Some(HeadFailure::Socket(error)) => (FaultKind::Reset, error.to_string()),
         };
         let goes_on = kind == FaultKind::Reset && untouched && reused;
@@ -119,4 +116,11 @@ pub(crate) fn late(waited: Duration, sent: Sent, reused: bool) -> Fault {
     let detail = format!("no response head within {waited:?}");
     let returned = Returned::Nothing;
     Fault { kind: FaultKind::HeadTimeout, sent, returned, reused, detail }
+}
+
+/// The fault of a region that left the request lying.
+pub(crate) fn stuck(limit: Duration, sent: Sent, reused: bool) -> Fault {
+    let detail = format!("it took no byte of the request for {limit:?}");
+    let returned = Returned::Nothing;
+    Fault { kind: FaultKind::WriteTimeout, sent, returned, reused, detail }
 }

@@ -4,6 +4,8 @@
 //! another. One that failed a request takes no further ones and ends with the streams that it still
 //! carries.
 
+mod write_clock;
+
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
@@ -23,8 +25,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use self::write_clock::Watched;
 use crate::connect::Stream;
-use crate::exchange::late;
+use crate::exchange::{late, stuck};
 use crate::head_clock::HeadClock;
 use crate::reply::Source;
 use crate::{
@@ -38,14 +41,14 @@ pub(crate) struct Shared {
 }
 
 struct Connection {
-    sender: SendRequest<RequestBody>,
+    sender: SendRequest<Watched>,
     written: Arc<AtomicU64>,
     streams: Cell<usize>,
     // knows how many streams the region allows; gone when it has ended
     wire: Rc<RefCell<Option<Wire>>>,
 }
 
-type Wire = http2::Connection<TokioIo<Stream>, RequestBody, LocalTasks>;
+type Wire = http2::Connection<TokioIo<Stream>, Watched, LocalTasks>;
 
 /// One request's place on a connection, free again when dropped.
 pub(crate) struct Seat(Rc<Connection>);
@@ -132,30 +135,40 @@ impl Shared {
         let mut sender = seat.0.sender.clone();
         let mut clock = HeadClock::start(limits, request.body().progress(), started);
         let mut timer = LazyTimer::default();
+        let (parts, body) = request.into_parts();
+        let (body, mut writing) = Watched::new(body, limits.write, started);
+        let request = Request::from_parts(parts, body);
         let mut sending = std::pin::pin!(sender.try_send_request(request));
-        let outcome = poll_fn(|cx| match sending.as_mut().poll(cx) {
-            Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-            Poll::Pending => clock.poll(cx, &mut timer).map(|()| None),
+        let outcome = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = sending.as_mut().poll(cx) {
+                return Poll::Ready(Ok(outcome));
+            }
+            if let Poll::Ready(limit) = writing.poll(cx) {
+                return Poll::Ready(Err(TimedOut::Stuck(limit)));
+            }
+            clock.poll(cx, &mut timer).map(|()| Err(TimedOut::Late))
         });
         let outcome = outcome.await;
         timing.head = Instant::now() - started;
         let untouched = written.load(Ordering::Relaxed) == before;
         let sent = if untouched { Sent::Nothing } else { Sent::Part };
         let (fault, unsent) = match outcome {
-            Some(Ok(response)) => {
+            Ok(Ok(response)) => {
                 let response = response
                     .map(|incoming| RegionBody::new(Source::Http2 { incoming, _seat: seat }));
                 return Ok(Box::new(Reply { response, timing }));
             }
-            Some(Err(mut error)) => {
-                let unsent = error.take_message().map(|mut request| {
+            Ok(Err(mut error)) => {
+                let unsent = error.take_message().map(|request| {
+                    let mut request = request.map(Watched::into_body);
                     make_relative(&mut request, &self.region);
                     Box::new(request)
                 });
                 let sent = if unsent.is_some() { Sent::Nothing } else { sent };
                 (fault(error.error(), sent, reused), unsent)
             }
-            None => (late(timing.head, sent, reused), None),
+            Err(TimedOut::Stuck(limit)) => (stuck(limit, sent, reused), None),
+            Err(TimedOut::Late) => (late(timing.head, sent, reused), None),
         };
         self.retire(&seat);
         Err((fault, unsent))
@@ -164,6 +177,14 @@ impl Shared {
     fn retire(&self, seat: &Seat) {
         self.connections.borrow_mut().retain(|connection| !Rc::ptr_eq(connection, &seat.0));
     }
+}
+
+/// Whose time is up before there is a response head.
+enum TimedOut {
+    /// The region took nothing of the body for so long.
+    Stuck(Duration),
+    /// It did not begin to answer.
+    Late,
 }
 
 /// Runs a connection to its end and drops it there, which fails the requests that still wait in it.

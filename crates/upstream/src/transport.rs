@@ -18,7 +18,8 @@ pub struct Limits {
     /// From the open connection until the response head; anew whenever more of a body that streams
     /// has been taken.
     pub head: Duration,
-    /// HTTP/1.1: the longest that bytes of the request may lie ready without the region taking one.
+    /// The longest that bytes of the request may lie ready without the region taking one; over
+    /// HTTP/2, of its body.
     pub write: Duration,
     /// Connecting included, until the response head, whatever moves: no other limit reaches beyond.
     pub total: Duration,

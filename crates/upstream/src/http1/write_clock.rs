@@ -2,7 +2,7 @@
 //!
 //! It runs only while there are bytes to send that the socket does not take, and begins anew with
 //! every byte that it does take: an upload that its client sends slowly, or its region reads slowly,
-//! never stops it. HTTP/2 has its pings for that.
+//! never stops it. HTTP/2 has [one of its own](crate::http2).
 
 use std::task::{Context, Poll, ready};
 use std::time::Duration;

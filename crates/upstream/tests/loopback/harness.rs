@@ -34,6 +34,15 @@ pub(crate) async fn region() -> (Arc<Region>, TcpListener) {
 
 /// The same by another name, and with TLS if there is someone to trust.
 pub(crate) async fn region_at(host: &str, trust: Option<TlsTrust>) -> (Arc<Region>, TcpListener) {
+    region_over(host, trust, false).await
+}
+
+/// The same, offered HTTP/2 if so.
+pub(crate) async fn region_over(
+    host: &str,
+    trust: Option<TlsTrust>,
+    http2: bool,
+) -> (Arc<Region>, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let https = trust.is_some();
@@ -44,7 +53,7 @@ pub(crate) async fn region_at(host: &str, trust: Option<TlsTrust>) -> (Arc<Regio
         origin,
         credential: None,
         trust: trust.unwrap_or_default(),
-        http2: false,
+        http2,
     });
     (region.unwrap(), listener)
 }

@@ -8,3 +8,5 @@ mod connecting;
 mod faults;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod http2;
