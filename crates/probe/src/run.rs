@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nearway_route::{Live, Moment, OTHER, Ranker, RegionId, Sample, Source, Table};
 use nearway_telemetry::Metrics;
-use nearway_upstream::{Clock, Transport};
+use nearway_upstream::{Clock, Side, Transport};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -166,8 +166,11 @@ impl<T: Transport + 'static> Prober<T> {
         let then = verdict::then(finding.fault.as_ref(), finding.retry_after);
         let Some(target) = self.settings.target(due.region) else { return then };
         let deployment = due.stop.as_deref();
-        let sample = Sample { at: finding.at, source: Source::Probe, outcome: finding.outcome };
-        self.ranker.observe(due.region, deployment, sample);
+        // what Nearway itself lacks says nothing of the region
+        if finding.fault.as_ref().is_none_or(|fault| fault.kind.side() != Side::Nearway) {
+            let sample = Sample { at: finding.at, source: Source::Probe, outcome: finding.outcome };
+            self.ranker.observe(due.region, deployment, sample);
+        }
 
         let region = target.region.name();
         let label = deployment.unwrap_or(OTHER);

@@ -39,6 +39,8 @@ pub(crate) fn next_step(fault: &Fault, facts: Facts) -> Step {
         FaultKind::Unauthorized if facts.own_credential => Step::NextRegion,
         FaultKind::Unauthorized => Step::GiveUp,
         FaultKind::MissingDeployment => Step::NextRegion,
+        // another region may have a connection open
+        FaultKind::Local => Step::NextRegion,
         FaultKind::Reset if fault.reused && safe && !facts.freshened => Step::SameRegion,
         FaultKind::Dns
         | FaultKind::Connect
@@ -89,7 +91,10 @@ pub(crate) enum Lesson {
 /// What to learn from a fault that is somebody's.
 pub(crate) fn lesson(kind: FaultKind) -> Lesson {
     match kind {
-        FaultKind::ClientBody | FaultKind::Rejected | FaultKind::TotalTimeout => Lesson::None,
+        FaultKind::ClientBody
+        | FaultKind::Rejected
+        | FaultKind::TotalTimeout
+        | FaultKind::Local => Lesson::None,
         FaultKind::Throttled => Lesson::Throttled,
         FaultKind::Unauthorized => Lesson::Unauthorized,
         FaultKind::MissingDeployment => Lesson::Lacking,
@@ -126,7 +131,7 @@ mod tests {
     #[test]
     fn the_law() {
         use FaultKind::{
-            ClientBody, Connect, Rejected, Reset, ServerError, Throttled, Unauthorized,
+            ClientBody, Connect, Local, Rejected, Reset, ServerError, Throttled, Unauthorized,
         };
         use Sent::{All, Nothing, Part};
         use Step::{GiveUp, NextRegion, SameRegion};
@@ -135,6 +140,7 @@ mod tests {
         let cases = [
             (Connect, Nothing, false, PLAIN, NextRegion),
             (Connect, Nothing, false, STATEFUL, NextRegion),
+            (Local, Nothing, false, STATEFUL, NextRegion),
             (Reset, Part, true, PLAIN, SameRegion),
             (Reset, All, true, PLAIN, SameRegion),
             (Reset, All, true, fresh, NextRegion),
@@ -188,9 +194,11 @@ mod tests {
         ] {
             assert_ne!(lesson(kind), Lesson::None, "{kind}");
         }
-        for kind in [FaultKind::ClientBody, FaultKind::Rejected, FaultKind::TotalTimeout] {
+        for kind in
+            [FaultKind::ClientBody, FaultKind::Rejected, FaultKind::TotalTimeout, FaultKind::Local]
+        {
             assert_eq!(lesson(kind), Lesson::None, "{kind}");
-            assert!(matches!(kind.side(), Side::Client | Side::Nobody), "{kind}");
+            assert!(!matches!(kind.side(), Side::Region | Side::Deployment), "{kind}");
         }
     }
 }

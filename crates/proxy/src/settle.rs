@@ -191,7 +191,7 @@ impl Settle {
         let settings = &self.prepared.settings;
         let now = self.shared.clock.now();
         let whose = match side {
-            Side::Client | Side::Nobody => return,
+            Side::Client | Side::Nearway | Side::Nobody => return,
             Side::Region => Whose::Region,
             Side::Deployment => {
                 // a region that answers badly can be reached all the same

@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::unopened::Unopened;
+
 /// One region's addresses; every connection of its pool asks here.
 pub(crate) struct Addresses {
     host: String,
@@ -46,7 +48,7 @@ struct Kept {
     // a lookup is under way since then; nobody but these addresses needs its end
     looking: Option<(Instant, AbortOnDropHandle<()>)>,
     // what the last lookup ended with, if it failed
-    failure: Option<String>,
+    failure: Option<Unopened>,
 }
 
 impl Addresses {
@@ -63,7 +65,7 @@ impl Addresses {
     pub(crate) async fn get<F>(
         self: &Rc<Self>,
         look_up: impl FnOnce(String, u16) -> F,
-    ) -> Result<Known, String>
+    ) -> Result<Known, Unopened>
     where
         F: Future<Output = io::Result<Vec<SocketAddr>>> + 'static,
     {
@@ -135,8 +137,8 @@ impl Kept {
                 self.addresses = Some(addresses.into());
                 None
             }
-            Ok(_) => Some(format!("{host}: no address")),
-            Err(error) => Some(format!("{host}: {error}")),
+            Ok(_) => Some(Unopened::because(format!("{host}: no address"))),
+            Err(error) => Some(Unopened::new(host, &error)),
         };
         self.until = Some(now + if failure.is_some() { RETRY } else { KEEP });
         self.failure = failure;
@@ -175,7 +177,7 @@ mod tests {
             Self { says: Cell::new(last), ..Self::default() }
         }
 
-        async fn get(&self, addresses: &Rc<Addresses>) -> Result<(u8, bool), String> {
+        async fn get(&self, addresses: &Rc<Addresses>) -> Result<(u8, bool), Unopened> {
             let known = addresses.get(|host, port| {
                 assert_eq!((host.as_str(), port), ("region.test", 443));
                 self.asked.set(self.asked.get() + 1);
@@ -218,7 +220,7 @@ mod tests {
     async fn a_failing_resolver_leaves_those_from_before() {
         let (addresses, fake) = (addresses(), Fake::says(0));
         let test = async {
-            let none = Err("region.test: no answer".to_owned());
+            let none = Err(Unopened::because("region.test: no answer".to_owned()));
             assert_eq!(fake.get(&addresses).await, none);
             assert_eq!(fake.get(&addresses).await, none);
             fake.says.set(1);

@@ -20,6 +20,7 @@ use tokio_rustls::client::TlsStream;
 use crate::addresses::Addresses;
 use crate::gather::Socket;
 use crate::race::race;
+use crate::unopened::Unopened;
 use crate::{Fault, FaultKind, Limits, Region};
 
 /// Silence after which the kernel probes a connection; below the four minutes after which Azure's
@@ -43,10 +44,13 @@ pub(crate) async fn connect(
 ) -> Result<Connected, Fault> {
     let started = Instant::now();
     let patience = limits.connect.min(limits.total);
-    let tcp = timeout_at(started + patience, open(addresses)).await.map_err(|_elapsed| {
-        addresses.distrust();
-        Fault::unsent(FaultKind::ConnectTimeout, format!("no connection within {patience:?}"))
-    })??;
+    let tcp = timeout_at(started + patience, open(addresses, TcpStream::connect)).await.map_err(
+        |_elapsed| {
+            addresses.distrust();
+            Fault::unsent(FaultKind::ConnectTimeout, format!("no connection within {patience:?}"))
+        },
+    )??;
+    tune(&tcp);
     let opened = Instant::now();
     let connect = opened - started;
     let socket = Socket::new(tcp);
@@ -71,22 +75,30 @@ pub(crate) async fn connect(
 
 /// To one of the addresses; if all fail that are kept from before, to one of those that the name has
 /// now.
-async fn open(addresses: &Rc<Addresses>) -> Result<TcpStream, Fault> {
-    let dns = |detail| Fault::unsent(FaultKind::Dns, detail);
+///
+/// # Errors
+/// Why there is none: no address, nobody there, or this machine has no means to ask.
+async fn open<T, F>(
+    addresses: &Rc<Addresses>,
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<T, Fault>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    let dns = |unopened: Unopened| unopened.fault(FaultKind::Dns);
     let known = addresses.get(look_up).await.map_err(dns)?;
-    let mut opened = race(&known.addresses, TcpStream::connect).await;
-    if opened.is_err() {
+    let mut opened = race(&known.addresses, &connect).await;
+    // the addresses are good if this machine is the one that fails
+    if opened.as_ref().is_err_and(|unopened| !unopened.is_local()) {
         addresses.distrust();
         if known.is_kept {
             let now = addresses.get(look_up).await.map_err(dns)?;
             if now.addresses != known.addresses {
-                opened = race(&now.addresses, TcpStream::connect).await;
+                opened = race(&now.addresses, &connect).await;
             }
         }
     }
-    let stream = opened.map_err(|detail| Fault::unsent(FaultKind::Connect, detail))?;
-    tune(&stream);
-    Ok(stream)
+    opened.map_err(|unopened| unopened.fault(FaultKind::Connect))
 }
 
 async fn look_up(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -169,5 +181,24 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+    use crate::{Sent, Side};
+
+    #[tokio::test]
+    async fn a_process_without_a_descriptor_left_says_so_and_blames_no_region() {
+        const EMFILE: i32 = 24;
+        let addresses = Addresses::new("127.0.0.1".into(), 443, TaskTracker::new());
+        let connect = |_| async { Err::<(), _>(io::Error::from_raw_os_error(EMFILE)) };
+        let fault = open(&addresses, connect).await.unwrap_err();
+        assert_eq!((fault.kind, fault.sent), (FaultKind::Local, Sent::Nothing), "{fault}");
+        assert_eq!(fault.kind.side(), Side::Nearway);
+        assert!(fault.detail.contains("limit on open files"), "{fault}");
     }
 }

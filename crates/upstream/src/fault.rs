@@ -25,6 +25,8 @@ pub struct Fault {
 /// What failed; a closed set, so that it can label metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultKind {
+    /// This process or machine lacks a descriptor, a port or memory to ask any region.
+    Local,
     /// The region's name does not resolve.
     Dns,
     /// No TCP connection (refused, unreachable).
@@ -74,6 +76,8 @@ pub enum Side {
     Region,
     /// One deployment of the region: quota, absence, model errors.
     Deployment,
+    /// Nearway itself, or the machine that it runs on: no region is marked for it.
+    Nearway,
     /// Nobody: the time ran out over several attempts.
     Nobody,
 }
@@ -106,6 +110,7 @@ impl FaultKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Local => "local",
             Self::Dns => "dns",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
@@ -133,6 +138,7 @@ impl FaultKind {
     pub fn side(self) -> Side {
         match self {
             Self::ClientBody | Self::Rejected => Side::Client,
+            Self::Local => Side::Nearway,
             Self::TotalTimeout => Side::Nobody,
             Self::Throttled
             | Self::MissingDeployment
@@ -256,14 +262,16 @@ mod tests {
         assert_eq!(FaultKind::Rejected.side(), Side::Client);
         assert_eq!(FaultKind::Throttled.side(), Side::Deployment);
         assert_eq!(FaultKind::Tls.side(), Side::Region);
+        assert_eq!(FaultKind::Local.side(), Side::Nearway);
         assert_eq!(FaultKind::TotalTimeout.side(), Side::Nobody);
     }
 
     #[test]
     fn a_timeout_says_so_in_its_label() {
         use FaultKind::{
-            Connect, ConnectTimeout, Dns, FirstTokenTimeout, HeadTimeout, IdleTimeout, Malformed,
-            Reset, ServerError, Throttled, Tls, TlsTimeout, TotalTimeout, Truncated, WriteTimeout,
+            Connect, ConnectTimeout, Dns, FirstTokenTimeout, HeadTimeout, IdleTimeout, Local,
+            Malformed, Reset, ServerError, Throttled, Tls, TlsTimeout, TotalTimeout, Truncated,
+            WriteTimeout,
         };
         let timeouts = [
             ConnectTimeout,
@@ -274,7 +282,8 @@ mod tests {
             IdleTimeout,
             TotalTimeout,
         ];
-        let others = [Dns, Connect, Tls, Reset, Malformed, Truncated, Throttled, ServerError];
+        let others =
+            [Local, Dns, Connect, Tls, Reset, Malformed, Truncated, Throttled, ServerError];
         for kind in timeouts.into_iter().chain(others) {
             assert_eq!(kind.is_timeout(), kind.as_str().ends_with("_timeout"), "{kind}");
         }

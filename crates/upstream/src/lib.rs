@@ -24,6 +24,7 @@ mod reply;
 mod timing;
 mod tls;
 mod transport;
+mod unopened;
 
 pub use body::{BodyError, BodyLimits, Failed, Held, HeldBody, Home, RequestBody, Splice};
 pub use credential::Credential;

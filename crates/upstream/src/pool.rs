@@ -18,11 +18,13 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::addresses::Addresses;
-use crate::connect::{Stream, connect};
+use crate::connect::{Connected, Stream, connect};
 use crate::exchange::Exchange;
 use crate::http1::{Conn, Outbound};
 use crate::http2::{Seat, Shared};
-use crate::{Fault, Interim, Limits, Region, Reply, RequestBody, Sent, Timing, Transport};
+use crate::{
+    Fault, FaultKind, Interim, Limits, Region, Reply, RequestBody, Sent, Timing, Transport,
+};
 
 /// How a worker keeps its connections.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,8 @@ pub(crate) struct Pool {
     idle: RefCell<Vec<Idle>>,
     shared: Shared,
     warming: Cell<bool>,
+    // when it was last said that this machine can open no connection
+    said: Cell<Option<Instant>>,
 }
 
 struct Idle {
@@ -115,6 +119,7 @@ impl Pools {
             idle: RefCell::default(),
             shared: Shared::new(region.clone()),
             warming: Cell::new(false),
+            said: Cell::new(None),
         });
         pools.push(pool.clone());
         pool
@@ -183,8 +188,7 @@ enum Opened {
 impl Pool {
     /// A new connection that is offered HTTP/2, if `http2` and the region may have it.
     async fn open(self: &Rc<Self>, limits: Limits, http2: bool) -> Result<(Opened, Timing), Fault> {
-        let connected = connect(&self.region, &self.addresses, limits, http2).await?;
-        self.metrics.opened();
+        let connected = self.connect(limits, http2).await?;
         let timing = Timing::opening(&connected);
         if !connected.http2 {
             return Ok((Opened::Http1(self.http1(connected.stream)), timing));
@@ -204,10 +208,27 @@ impl Pool {
     }
 
     async fn open_http1(self: &Rc<Self>, limits: Limits) -> Result<(Box<Conn>, Timing), Fault> {
-        let connected = connect(&self.region, &self.addresses, limits, false).await?;
-        self.metrics.opened();
+        let connected = self.connect(limits, false).await?;
         let timing = Timing::opening(&connected);
         Ok((self.http1(connected.stream), timing))
+    }
+
+    async fn connect(&self, limits: Limits, http2: bool) -> Result<Connected, Fault> {
+        let connected = connect(&self.region, &self.addresses, limits, http2).await;
+        match &connected {
+            Ok(_) => self.metrics.opened(),
+            Err(fault) if fault.kind == FaultKind::Local => self.say(fault, Instant::now()),
+            Err(_) => {}
+        }
+        connected
+    }
+
+    /// Says what this machine lacks, once in a while: every request finds out.
+    fn say(&self, fault: &Fault, now: Instant) {
+        if self.said.get().is_none_or(|said| now - said >= SAY_EVERY) {
+            self.said.set(Some(now));
+            tracing::warn!(region = &**self.region.name(), %fault, "no connection could be opened");
+        }
     }
 
     fn http1(self: &Rc<Self>, stream: Stream) -> Box<Conn> {
@@ -346,6 +367,8 @@ impl fmt::Debug for Pools {
     }
 }
 
+/// Between two lines in the log about the same lack.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 /// A warm connection that takes longer than this is not worth having.
 const WARM_CONNECT: Duration = Duration::from_secs(3);
 /// Name, TCP and TLS together; no request follows.

@@ -13,32 +13,40 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::unopened::Unopened;
+
 /// Connects to one of the addresses. Those that are still under way when one succeeds are dropped,
 /// which closes them.
 ///
 /// # Errors
-/// What went wrong with the last one that failed, once all have.
+/// What went wrong with the last one that failed, once all have; it is this machine's doing only if
+/// all were: one that has no IPv6 says of such an address that there is none to call from.
 pub(crate) async fn race<T, F>(
     addresses: &[SocketAddr],
     connect: impl Fn(SocketAddr) -> F,
-) -> Result<T, String>
+) -> Result<T, Unopened>
 where
     F: Future<Output = io::Result<T>>,
 {
     let mut waiting = alternated(addresses).into_iter();
     let mut racing: Vec<Racer<F>> = Vec::new();
-    let mut last = String::new();
+    let mut last: Option<Unopened> = None;
     loop {
         match waiting.next() {
             Some(address) => racing.push((address, Box::pin(connect(address)))),
-            None if racing.is_empty() => return Err(last),
+            None if racing.is_empty() => return Err(last.unwrap_or_default()),
             None => {}
         }
         tokio::select! {
             biased;
             (address, outcome) = poll_fn(|cx| poll_first(&mut racing, cx)) => match outcome {
                 Ok(connection) => return Ok(connection),
-                Err(error) => last = format!("{address}: {error}"),
+                Err(error) => {
+                    let unopened = Unopened::new(address, &error);
+                    if !unopened.is_local() || last.as_ref().is_none_or(Unopened::is_local) {
+                        last = Some(unopened);
+                    }
+                }
             },
             () = sleep(ATTEMPT_DELAY), if !waiting.as_slice().is_empty() => {}
         }
@@ -158,7 +166,8 @@ mod tests {
             }
         });
         let won = won.await.map_err(|failure| {
-            let failed = |address: &SocketAddr| failure.starts_with(&format!("{address}: "));
+            let failed =
+                |address: &SocketAddr| failure.to_string().starts_with(&format!("{address}: "));
             places.iter().position(failed).unwrap()
         });
         (won, since(), starts.into_inner())
@@ -183,6 +192,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn it_is_this_machines_doing_only_if_all_failures_are() {
+        const EMFILE: i32 = 24;
+        const ECONNREFUSED: i32 = 111;
+        for (codes, is_local) in [
+            (&[EMFILE][..], true),
+            (&[EMFILE, EMFILE], true),
+            (&[EMFILE, ECONNREFUSED], false),
+            (&[ECONNREFUSED, EMFILE], false),
+        ] {
+            let places: Vec<SocketAddr> =
+                (0..).take(codes.len()).map(|place| ([10, 0, 0, 1], place).into()).collect();
+            let failure = race(&places, async |place: SocketAddr| {
+                let code = codes[usize::from(place.port())];
+                Err::<(), _>(io::Error::from_raw_os_error(code))
+            });
+            assert_eq!(failure.await.unwrap_err().is_local(), is_local, "{codes:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_family_where_nobody_listens_is_passed_over() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let open = listener.local_addr().unwrap();
@@ -191,6 +220,6 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), open);
         drop(listener);
         let failure = race(&[open], TcpStream::connect).await.unwrap_err();
-        assert!(failure.starts_with(&open.to_string()), "{failure}");
+        assert!(failure.to_string().starts_with(&open.to_string()), "{failure}");
     }
 }

@@ -79,6 +79,24 @@ async fn a_blip_is_asked_again_in_the_same_round() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_nearway_itself_lacks_makes_no_region_look_down() {
+    let script = |seen: &Seen| match seen.at.as_secs() {
+        0 => Act::Answer(ms(100)),
+        _ => Act::Fail(Fault::unsent(FaultKind::Local, "Too many open files")),
+    };
+    with_prober(settings(&[(1, "east")]), script, |world| async move {
+        world.at(25_000).await;
+        assert!(world.regions.times("east").len() > 1);
+        let east = world.entry("east");
+        assert_eq!((east.failures, east.state), (0, State::Fresh));
+        let probes =
+            "nearway_probes_total{region=\"east\",deployment=\"gpt-4o\",outcome=\"local\"}";
+        assert_ne!(world.metric(probes), None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn failures_are_told_apart() {
     for (status, body, reason) in [
         (401, r#"{"error":{"code":"401","message":"Access denied"}}"#, "unauthorized"),
