@@ -1,4 +1,4 @@
-//! A region that speaks HTTP/2 and leaves the bytes of a request lying.
+//! A region that speaks HTTP/2: how it fails, and how much of the request it had seen by then.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use http::Response;
 use nearway_upstream::{FaultKind, Limits, Region, Returned, Sent, TlsTrust};
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -106,3 +107,67 @@ async fn a_region_that_reads_slowly_or_thinks_long_is_not_to_blame_for_lying_byt
     let reply = Box::pin(beside(reads_slowly, asked)).await;
     assert_eq!(reply.response.status(), 200);
 }
+
+/// A frame without flags (RFC 9113 4.1).
+fn frame(kind: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, 0, 0, 0, 0, stream], payload].concat()
+}
+
+/// Says it once a request is there, and hangs up when its client has.
+async fn says(listener: &TcpListener, tls: &TlsAcceptor, words: &[u8]) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut stream = tls.accept(stream).await.unwrap();
+    stream.write_all(&frame(SETTINGS, 0, b"")).await.unwrap();
+    let mut preface = [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()];
+    stream.read_exact(&mut preface).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let [_, high, low, kind, ..] = head;
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+        stream.read_exact(&mut payload).await.unwrap();
+        if kind == DATA {
+            break;
+        }
+    }
+    stream.write_all(words).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}
+
+#[tokio::test]
+async fn only_what_was_surely_not_looked_at_counts_as_not_sent() {
+    use FaultKind::{Malformed, Reset};
+    let goaway = |last: u8, reason: u8| frame(GOAWAY, 0, &[0, 0, 0, last, 0, 0, 0, reason]);
+    let reset = |reason: u8| frame(RST_STREAM, 1, &[0, 0, 0, reason]);
+    let cases = [
+        ("goodbye before it", goaway(0, NO_ERROR), Reset, Sent::Nothing),
+        ("a cross goodbye before it", goaway(0, ENHANCE_YOUR_CALM), Reset, Sent::Nothing),
+        ("goodbye behind it", goaway(1, NO_ERROR), Reset, Sent::Part),
+        ("a cross goodbye behind it", goaway(1, INTERNAL_ERROR), Reset, Sent::Part),
+        ("refused", reset(REFUSED_STREAM), Reset, Sent::Nothing),
+        ("broken off", reset(INTERNAL_ERROR), Reset, Sent::Part),
+        ("broken off as if all were well", reset(NO_ERROR), Reset, Sent::Part),
+        ("hung up", Vec::new(), Reset, Sent::Part),
+        ("no settings", frame(SETTINGS, 1, b""), Malformed, Sent::Part),
+        ("another protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), Malformed, Sent::Part),
+    ];
+    for (name, words, kind, sent) in cases {
+        let (region, listener, tls) = region().await;
+        let pools = pools();
+        let asked = beside(says(&listener, &tls, &words), post(&pools, &region, 1, PATIENT));
+        let fault = Box::pin(asked).await.unwrap_err();
+        assert_eq!((fault.kind, fault.sent), (kind, sent), "{name}: {fault}");
+        assert_eq!(fault.returned, Returned::Nothing, "{name}");
+    }
+}
+
+const DATA: u8 = 0;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const NO_ERROR: u8 = 0;
+const INTERNAL_ERROR: u8 = 2;
+const REFUSED_STREAM: u8 = 7;
+const ENHANCE_YOUR_CALM: u8 = 11;
