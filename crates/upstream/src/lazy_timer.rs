@@ -1,8 +1,9 @@
 //! A deadline that is nearly always met by something else: it costs timer work only when it isn't.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// One timer for one deadline after the other.
@@ -28,7 +29,8 @@ impl LazyTimer {
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
         }
-        while timer.as_mut().poll(cx).is_ready() {
+        // a task that always has something to read must not have it put off until it hasn't
+        while pin!(unconstrained(timer.as_mut())).poll(cx).is_ready() {
             if deadline <= Instant::now() {
                 return Poll::Ready(());
             }
@@ -42,6 +44,9 @@ impl LazyTimer {
 mod tests {
     use std::future::poll_fn;
     use std::time::Duration;
+
+    use tokio::task::coop::poll_proceed;
+    use tokio::time::advance;
 
     use super::*;
 
@@ -59,6 +64,23 @@ mod tests {
             poll_fn(|cx| timer.poll(cx, deadline)).await;
             assert_eq!((Instant::now() - start).as_secs(), u64::from(seconds));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_has_used_up_its_turn_is_told_all_the_same() {
+        let mut timer = LazyTimer::default();
+        let deadline = Instant::now() + SECOND;
+        for _ in 0..2 {
+            let _ = poll_fn(|cx| Poll::Ready(timer.poll(cx, deadline))).await;
+        }
+        advance(SECOND).await;
+        let told = poll_fn(|cx| {
+            while let Poll::Ready(used) = poll_proceed(cx) {
+                used.made_progress();
+            }
+            Poll::Ready(timer.poll(cx, deadline))
+        });
+        assert!(told.await.is_ready());
     }
 
     #[tokio::test(start_paused = true)]

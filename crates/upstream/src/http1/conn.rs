@@ -37,6 +37,8 @@ pub(crate) struct Conn {
     // read and not yet taken
     here: Bytes,
     head_max: usize,
+    // bytes of interim answers to the request under way
+    interim: usize,
     out: Outbound,
     framing: Framing,
     keeps_alive: bool,
@@ -70,6 +72,7 @@ impl Conn {
             room: ROOM_MIN,
             here: Bytes::new(),
             head_max,
+            interim: 0,
             out: Outbound::none(),
             framing: Framing::Length(0),
             keeps_alive: true,
@@ -98,6 +101,7 @@ impl Conn {
     /// lying for at most `patience`. Tells how its body moves, if it streams.
     pub(crate) fn begin(&mut self, request: Outbound, patience: Duration) -> Option<Progress> {
         self.out = request;
+        self.interim = 0;
         self.write_clock.set(patience);
         self.out.progress()
     }
@@ -135,7 +139,8 @@ impl Conn {
             if let (true, Some(limit)) = (filled.is_pending(), stuck) {
                 return Poll::Ready(Err(HeadFailure::Stuck(limit)));
             }
-            if let Err(error) = ready!(filled) {
+            let filled = ready!(filled).and_then(|more| more.then_some(()).ok_or_else(ended));
+            if let Err(error) = filled {
                 return Poll::Ready(Err(HeadFailure::Socket(self.unsent.take().unwrap_or(error))));
             }
             // a region that drips its head must not have it read anew for each byte
@@ -151,14 +156,19 @@ impl Conn {
         }
     }
 
-    /// The final answer's head, if it is here; interim ones are passed on.
+    /// The final answer's head, if it is here; interim ones are passed on. All of them together may
+    /// take as many bytes as a head: their flood would be read for as long as a head may take.
     fn take_head(&mut self, interim: Option<&Interim>) -> Result<Option<Head>, Malformed> {
         loop {
-            let headers = &mut self.out.headers;
+            let (before, headers) = (self.buffer.len(), &mut self.out.headers);
             let taken = Head::take(&mut self.buffer, &mut self.here, headers, self.head_max)?;
             let Some(head) = taken else { return Ok(None) };
             let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
             if head.status.is_informational() && !switches {
+                self.interim += before - self.here.len();
+                if self.interim > self.head_max {
+                    return Err(Malformed("its interim answers have no end"));
+                }
                 // an older region knows none (RFC 9110 15.2)
                 if head.status != StatusCode::CONTINUE
                     && head.version == Version::HTTP_11
@@ -222,16 +232,15 @@ impl Conn {
                 Err(Malformed(how)) => return Poll::Ready(Some(Err(CutOff::Malformed(how)))),
             }
             match ready!(self.poll_fill(cx)) {
-                Ok(()) => self.here = self.buffer.split().freeze(),
-                Err(error) => {
-                    let ended = error.kind() == io::ErrorKind::UnexpectedEof;
-                    if ended && matches!(self.framing, Framing::UntilClose) {
-                        self.framing = Framing::Length(0);
-                        self.keeps_alive = false;
-                        return Poll::Ready(None);
-                    }
-                    return Poll::Ready(Some(Err(CutOff::Socket(error))));
+                Ok(true) => self.here = self.buffer.split().freeze(),
+                Ok(false) if matches!(self.framing, Framing::UntilClose) => {
+                    self.framing = Framing::Length(0);
+                    self.keeps_alive = false;
+                    return Poll::Ready(None);
                 }
+                Ok(false) => return Poll::Ready(Some(Err(CutOff::Socket(ended())))),
+                // TLS that ends without its closing word is one: it may be cut (RFC 9112 9.8)
+                Err(error) => return Poll::Ready(Some(Err(CutOff::Socket(error)))),
             }
         }
     }
@@ -281,28 +290,24 @@ impl Conn {
         Upgraded::new(stream, here, open)
     }
 
-    /// Reads what there is, at least one byte.
-    ///
-    /// # Errors
-    /// Those of the socket, and `UnexpectedEof` at its end.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Reads what there is, at least one byte; false at the end of the connection.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.buffer.capacity() - self.buffer.len() < ROOM_LEFT {
             self.buffer.reserve(self.room);
         }
         let room = self.buffer.capacity() - self.buffer.len();
-        match ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.buffer))? {
-            0 => {
-                let text = "connection closed before message completed";
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, text)))
-            }
-            read => {
-                if read == room {
-                    self.room = (self.room * 2).min(ROOM_MAX);
-                }
-                Poll::Ready(Ok(()))
-            }
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.buffer))?;
+        if read == room {
+            self.room = (self.room * 2).min(ROOM_MAX);
         }
+        Poll::Ready(Ok(read > 0))
     }
+}
+
+/// The connection was closed too early.
+fn ended() -> io::Error {
+    let text = "connection closed before message completed";
+    io::Error::new(io::ErrorKind::UnexpectedEof, text)
 }
 
 impl fmt::Debug for Conn {

@@ -12,8 +12,13 @@ use nearway_upstream::{
     Fault, Limits, Origin, PoolSettings, Pools, Region, RegionSettings, Reply, RequestBody,
     TlsTrust, Transport,
 };
+use rcgen::{CertificateParams, KeyPair};
+use rustls_pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_util::task::TaskTracker;
 
 /// Long enough for a loaded machine, short enough to notice.
@@ -37,8 +42,30 @@ pub(crate) async fn region_at(host: &str, trust: Option<TlsTrust>) -> (Arc<Regio
     region_over(host, trust, false).await
 }
 
-/// The same, offered HTTP/2 if so.
-pub(crate) async fn region_over(
+/// The same with TLS, and what its connections are accepted with; they speak HTTP/2 if so.
+pub(crate) async fn secured_region(http2: bool) -> (Arc<Region>, TcpListener, TlsAcceptor) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let trust = TlsTrust::Pem(certificate.pem().into_bytes().into());
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    if http2 {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
+    let (region, listener) = region_over("localhost", Some(trust), http2).await;
+    (region, listener, TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn region_over(
     host: &str,
     trust: Option<TlsTrust>,
     http2: bool,
@@ -74,6 +101,16 @@ pub(crate) async fn post(
     let body = RequestBody::Whole(Some(Bytes::from(vec![b'x'; bytes])));
     let request = Request::post("/v1/x").header(HOST, region.host()).body(body).unwrap();
     pools.send(region, request, limits, None).await
+}
+
+/// Asks without a body.
+pub(crate) async fn ask(
+    pools: &Pools,
+    region: &Arc<Region>,
+    method: &str,
+) -> Result<Box<Reply>, Fault> {
+    let request = Request::builder().method(method).uri("/v1/x").header(HOST, region.host());
+    pools.send(region, request.body(RequestBody::Whole(None)).unwrap(), PATIENT, None).await
 }
 
 /// Runs both to the end of `test`, on one thread as a worker does.

@@ -5,38 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::server::{self, Connection};
 use http::Response;
-use nearway_upstream::{FaultKind, Limits, Region, Returned, Sent, TlsTrust};
-use rcgen::{CertificateParams, KeyPair};
-use rustls_pki_types::PrivateKeyDer;
+use nearway_upstream::{FaultKind, Limits, Region, Returned, Sent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 
-use crate::harness::{HUGE, PATIENT, SHORT, beside, pools, post, region_over};
+use crate::harness::{HUGE, PATIENT, SHORT, beside, pools, post, secured_region};
 
 type Served = Connection<TlsStream<TcpStream>, Bytes>;
 
 /// A region on a port of its own that offers HTTP/2 alone.
-pub(crate) async fn region() -> (Arc<Region>, TcpListener, TlsAcceptor) {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    let trust = TlsTrust::Pem(certificate.pem().into_bytes().into());
-    let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let (region, listener) = region_over("localhost", Some(trust), true).await;
-    (region, listener, TlsAcceptor::from(Arc::new(config)))
+async fn region() -> (Arc<Region>, TcpListener, TlsAcceptor) {
+    secured_region(true).await
 }
 
 /// The next client's connection, with this window for each stream; the client knows it, since a

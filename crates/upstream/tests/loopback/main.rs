@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod connecting;
 #[cfg(test)]
+mod endings;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod harness;
