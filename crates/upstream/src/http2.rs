@@ -167,8 +167,9 @@ impl Shared {
                 let sent = if unsent.is_some() { Sent::Nothing } else { sent };
                 (fault(error.error(), sent, reused), unsent)
             }
-            Err(TimedOut::Stuck(limit)) => (stuck(limit, sent, reused), None),
-            Err(TimedOut::Late) => (late(timing.head, sent, reused), None),
+            // the connection lives on for others, and what it holds of this request may leave with it
+            Err(TimedOut::Stuck(limit)) => (stuck(limit, Sent::Part, reused), None),
+            Err(TimedOut::Late) => (late(timing.head, Sent::Part, reused), None),
         };
         self.retire(&seat);
         Err((fault, unsent))

@@ -8,6 +8,7 @@ use http::Response;
 use nearway_upstream::{FaultKind, Limits, Region, Returned, Sent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -95,23 +96,33 @@ fn frame(kind: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[0, 0, length, kind, 0, 0, 0, 0, stream], payload].concat()
 }
 
-/// Says it once a request is there, and hangs up when its client has.
-async fn says(listener: &TcpListener, tls: &TlsAcceptor, words: &[u8]) {
+/// The next client's connection, which is greeted so, once so many bytes of a body are there.
+async fn greeted(
+    listener: &TcpListener,
+    tls: &TlsAcceptor,
+    greeting: &[u8],
+    body: usize,
+) -> TlsStream<TcpStream> {
     let (stream, _) = listener.accept().await.unwrap();
     let mut stream = tls.accept(stream).await.unwrap();
-    stream.write_all(&frame(SETTINGS, 0, b"")).await.unwrap();
+    stream.write_all(greeting).await.unwrap();
     let mut preface = [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()];
     stream.read_exact(&mut preface).await.unwrap();
-    loop {
+    let mut seen = 0;
+    while seen < body {
         let mut head = [0; 9];
         stream.read_exact(&mut head).await.unwrap();
         let [_, high, low, kind, ..] = head;
         let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
         stream.read_exact(&mut payload).await.unwrap();
-        if kind == DATA {
-            break;
-        }
+        seen += if kind == DATA { payload.len() } else { 0 };
     }
+    stream
+}
+
+/// Says it once a request is there, and hangs up when its client has.
+async fn says(listener: &TcpListener, tls: &TlsAcceptor, words: &[u8]) {
+    let mut stream = greeted(listener, tls, &frame(SETTINGS, 0, b""), 1).await;
     stream.write_all(words).await.unwrap();
     stream.shutdown().await.unwrap();
     let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -144,10 +155,37 @@ async fn only_what_was_surely_not_looked_at_counts_as_not_sent() {
     }
 }
 
+#[tokio::test]
+async fn what_may_still_leave_with_the_connection_was_perhaps_sent() {
+    let (region, listener, tls) = region().await;
+    let stops = async {
+        let wide = frame(SETTINGS, 0, &[0, INITIAL_WINDOW_SIZE, 0x7f, 0xff, 0xff, 0xff]);
+        let greeting = [wide, frame(WINDOW_UPDATE, 0, &[0x7f, 0xff, 0, 0])].concat();
+        // more than the windows at first: by then the greeting was heard
+        let stream = greeted(&listener, &tls, &greeting, 1024 * 1024).await;
+        std::future::pending::<()>().await;
+        drop(stream);
+    };
+    let pools = pools();
+    let asked = async {
+        let mut large = Box::pin(post(&pools, &region, HUGE, PATIENT));
+        assert!(timeout(SHORT, &mut large).await.is_err(), "all buffers are full");
+        tokio::select! {
+            late = post(&pools, &region, 1, Limits { head: SHORT, ..PATIENT }) => late,
+            large = large => large,
+        }
+    };
+    let fault = Box::pin(beside(stops, asked)).await.unwrap_err();
+    assert!(fault.reused, "{fault}");
+    assert_eq!((fault.kind, fault.sent), (FaultKind::HeadTimeout, Sent::Part), "{fault}");
+}
+
 const DATA: u8 = 0;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const INITIAL_WINDOW_SIZE: u8 = 4;
 const NO_ERROR: u8 = 0;
 const INTERNAL_ERROR: u8 = 2;
 const REFUSED_STREAM: u8 = 7;
