@@ -24,12 +24,17 @@ const CHAT: &str = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-typ
 
 /// Simulated regions of these names that offer HTTP/2, and a proxy that takes the offer.
 fn simulated(names: &[&str]) -> (Regions, Proxy) {
+    simulated_with(names, "")
+}
+
+/// The same, with more in the proxy's file.
+fn simulated_with(names: &[&str], settings: &str) -> (Regions, Proxy) {
     let tls = SimTls::generate().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let more = over_http2(folder.path(), &tls.ca_pem);
     let named: Vec<_> = names.iter().map(|name| (*name, 1.0)).collect();
     let regions = Regions::start_with(&named, Some(tls));
-    let proxy = Proxy::start(&config(&regions.configured_with(&more), ""));
+    let proxy = Proxy::start(&config(&regions.configured_with(&more), settings));
     (regions, proxy)
 }
 
@@ -121,6 +126,21 @@ fn an_upload_of_unknown_length_arrives_whole() {
     client.send("0\r\n\r\n");
     let answer = client.response();
     assert!(answer.text().contains("\"len\":30000000"), "{}", answer.text());
+    assert_eq!(regions.stats("only").last_of("raw").unwrap().version, "HTTP/2.0");
+}
+
+#[test]
+fn a_client_that_pauses_in_its_upload_is_not_its_regions_fault() {
+    let (regions, proxy) = simulated_with(&["only"], "timeouts: {write: 100ms}\n");
+    let mut client = proxy.client();
+    client.send("POST /sim/sink HTTP/1.1\r\nhost: a\r\ncontent-length: 10000000\r\n\r\n");
+    for _ in 0..5 {
+        client.send(vec![b'x'; 2_000_000]);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    let answer = client.response();
+    assert!(answer.text().contains("\"len\":10000000"), "{}", answer.text());
+    assert_eq!(answer.header("x-nearway-attempts"), Some("1"));
     assert_eq!(regions.stats("only").last_of("raw").unwrap().version, "HTTP/2.0");
 }
 
