@@ -41,11 +41,15 @@ pub(crate) async fn first_answer<T: Transport>(
         return Err(Refusal::OutOfTime(timeouts.total));
     }
     let deadline = original.admitted.patience.map_or(timeouts.total, |own| own.min(timeouts.total));
-    let plan = Plan::new(original.identity.lack(), prepared.settings.last_resort);
+    let plan = plan(original, prepared.settings.last_resort);
     let (tried, last) = (Vec::new(), None);
     let mut search =
         Search { transport, original, settle, prepared, ranking, plan, deadline, tried, last };
     search.run(elapsed).await
+}
+
+fn plan(original: &Original, last_resort: bool) -> Plan {
+    Plan::new(original.identity.lack(), last_resort).sent_once(original.may_create_state())
 }
 
 /// One request's way from region to region.
@@ -95,7 +99,7 @@ impl<T: Transport> Search<'_, T> {
                 sleep(pause).await;
                 self.settle.waited(pause);
                 elapsed = self.settle.elapsed();
-                self.plan = Plan::new(self.original.identity.lack(), settings.last_resort);
+                self.plan = plan(self.original, settings.last_resort);
                 continue;
             };
             let wait = FirstEventWait {

@@ -168,6 +168,11 @@ impl Breaker {
             && self.trial_until.load(Relaxed) <= now.as_nanos()
     }
 
+    /// Whether it has been half-open for as long as a trial may take, and nobody has made one.
+    pub(crate) fn trial_is_overdue(&self, now: Moment) -> bool {
+        self.has_trial(now) && now.since(self.stance().until) >= TRIAL
+    }
+
     /// Claims the one trial of a half-open breaker. Whoever gets it must send a request at `now`, or
     /// give it back.
     pub(crate) fn claim_trial(&self, now: Moment) -> bool {

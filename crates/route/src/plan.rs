@@ -20,6 +20,7 @@ pub const MAX_TRIED: usize = 32;
 pub struct Plan {
     operation: Lack,
     last_resort: bool,
+    sent_once: bool,
     tried: [RegionId; MAX_TRIED],
     count: usize,
 }
@@ -28,7 +29,18 @@ impl Plan {
     /// Nothing tried yet. `operation` is what the request needs; with `last_resort` it rather goes
     /// to a region that is out than nowhere.
     pub const fn new(operation: Lack, last_resort: bool) -> Self {
-        Self { operation, last_resort, tried: [RegionId(0); MAX_TRIED], count: 0 }
+        let tried = [RegionId(0); MAX_TRIED];
+        Self { operation, last_resort, sent_once: false, tried, count: 0 }
+    }
+
+    /// The request can't be repeated elsewhere if it fails. It is no breaker's trial while another
+    /// region is fit, unless nobody else has made that trial for long.
+    ///
+    /// It takes its turn where traffic returns: such a region has answered, and traffic that is all
+    /// of this kind would else come back at one blow.
+    #[must_use]
+    pub const fn sent_once(self, sent_once: bool) -> Self {
+        Self { sent_once, ..self }
     }
 
     /// The region to try next, among those that are `allowed`; `None` when there is none left that
@@ -36,7 +48,8 @@ impl Plan {
     ///
     /// 1. In the ranking's order, those that can be expected to answer: the good ones, and of those
     ///    whose traffic returns each when its turn is. A request's first attempt is also the trial
-    ///    of a half-open breaker; a later one has seen a fault already and does not look for more.
+    ///    of a half-open breaker, unless it is [sent once](Self::sent_once); a later one has seen a
+    ///    fault already and does not look for more.
     /// 2. Else the least bad by [`Condition`]: nearly spent, then recovering.
     /// 3. As a last resort those that are out, by condition, and within one by what is left of its
     ///    deadlines: cooled, down, open, unauthorized, lacking.
@@ -71,10 +84,15 @@ impl Plan {
         match entry.condition(self.operation, now) {
             Condition::Good => true,
             Condition::Recovering => {
-                entry.nearly_spent_for(now).is_none() && entry.admits(now, self.count == 0)
+                entry.nearly_spent_for(now).is_none() && entry.admits(now, self.may_try(entry, now))
             }
             _ => false,
         }
+    }
+
+    /// Whether the request may be the trial of a breaker of this region.
+    fn may_try(&self, entry: &Entry, now: Moment) -> bool {
+        self.count == 0 && (!self.sent_once || entry.trial_is_overdue(now))
     }
 
     fn least_bad<'t, I: Iterator<Item = &'t Entry>>(
@@ -290,6 +308,30 @@ mod tests {
             Some(1),
             "but where nothing else is, it is the trial"
         );
+    }
+
+    #[test]
+    fn what_is_sent_once_is_no_trial_unless_nobody_else_comes() {
+        let ranking = fresh(0..2);
+        open(&ranking.order[0].vitals, at(0));
+        let first_of = |ranking: &Ranking, now| {
+            let mut plan = Plan::new(CHAT, false).sent_once(true);
+            plan.next(ranking, now, |_| true).map(|entry| entry.region.0)
+        };
+        assert_eq!(first_of(&ranking, at(2)), Some(1), "half-open");
+        assert_eq!(first_of(&ranking, at(11)), Some(1));
+        assert_eq!(first_of(&ranking, at(12)), Some(0), "overdue");
+        assert_eq!(first_of(&ranking, at(12)), Some(1), "a trial is under way");
+        assert_eq!(first_of(&ranking, at(22)), Some(0), "nobody has seen its end");
+
+        let alone = fresh(0..1);
+        open(&alone.order[0].vitals, at(0));
+        assert_eq!(first_of(&alone, at(2)), Some(0), "rather there than nowhere");
+
+        let returning = fresh(0..2);
+        open(&returning.order[0].vitals, at(0));
+        assert!(returning.order[0].vitals.breaker().answered(at(2), at(2), &BREAKER));
+        assert_eq!(first_of(&returning, at(2)), Some(0), "its turn");
     }
 
     #[test]

@@ -248,6 +248,11 @@ impl Entry {
         }
     }
 
+    /// Whether a breaker waits for its trial so long that any request is welcome for it.
+    pub(crate) fn trial_is_overdue(&self, now: Moment) -> bool {
+        self.breakers().into_iter().any(|breaker| breaker.trial_is_overdue(now))
+    }
+
     /// Claims the trial of each breaker that is half-open: all, or none and `false`.
     pub(crate) fn claim_trial(&self, now: Moment) -> bool {
         let [region, deployment] = self.breakers();

@@ -167,6 +167,23 @@ fn what_creates_state_is_not_sent_twice_unless_it_surely_did_not_arrive() {
 }
 
 #[test]
+fn what_creates_state_is_no_trial_of_a_region_that_failed() {
+    let bad = RawRegion::answering("HTTP/1.1 500 S\r\ncontent-length: 0\r\n\r\n");
+    let good = RawRegion::named("good");
+    let regions = [region("bad", &bad.url()), region("good", &good.url())];
+    let pause = Duration::from_millis(300);
+    let proxy = Proxy::tuned(&regions, |settings| settings.breaker.pause.least = pause);
+    both_answer_as(&proxy, "good");
+    assert_eq!(bad.seen().len(), 2, "its breaker is open");
+    let (_never, clock) = std::sync::mpsc::channel::<()>();
+    let _ = clock.recv_timeout(2 * pause);
+    assert_eq!(proxy.ask(FILES).text(), "good");
+    assert_eq!(bad.seen().len(), 2);
+    assert_eq!(proxy.ask(CHAT).text(), "good");
+    assert_eq!(bad.seen().len(), 3, "this one could go elsewhere");
+}
+
+#[test]
 fn a_body_beyond_the_limit_is_sent_once() {
     let bad = RawRegion::answering("HTTP/1.1 503 S\r\ncontent-length: 0\r\n\r\n");
     let regions = [region("first", &bad.url()), region("second", &bad.url())];
