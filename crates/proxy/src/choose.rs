@@ -32,6 +32,23 @@ pub(crate) fn choose(
     settings: &Settings,
 ) -> Option<Choice> {
     let entry = plan.next(ranking, now, |entry| allowed(entry, identity, settings))?;
+    chosen(entry, ranking, settings)
+}
+
+/// The next one against which nothing speaks: who has an attempt under way already asks no other.
+pub(crate) fn choose_good(
+    plan: &mut Plan,
+    ranking: &Ranking,
+    now: Moment,
+    identity: &Identity,
+    settings: &Settings,
+) -> Option<Choice> {
+    let is_good = |entry: &Entry| entry.condition(identity.lack(), now) == Condition::Good;
+    let allowed = |entry: &Entry| allowed(entry, identity, settings) && is_good(entry);
+    chosen(plan.next(ranking, now, allowed)?, ranking, settings)
+}
+
+fn chosen(entry: &Entry, ranking: &Ranking, settings: &Settings) -> Option<Choice> {
     let (place, _) = settings.target(entry.region)?;
     Some(Choice {
         place,

@@ -42,9 +42,22 @@ pub(crate) async fn first_answer<T: Transport>(
     }
     let deadline = original.admitted.patience.map_or(timeouts.total, |own| own.min(timeouts.total));
     let plan = plan(original, prepared.settings.last_resort);
+    let tries = usize::try_from(prepared.settings.attempts).unwrap_or(usize::MAX);
+    let now = settle.moment(elapsed);
+    let most = choices(ranking, now, &original.identity, &prepared.settings).min(tries);
     let (tried, last) = (Vec::new(), None);
-    let mut search =
-        Search { transport, original, settle, prepared, ranking, plan, deadline, tried, last };
+    let mut search = Search {
+        transport,
+        original,
+        settle,
+        prepared,
+        ranking,
+        plan,
+        most,
+        deadline,
+        tried,
+        last,
+    };
     search.run(elapsed).await
 }
 
@@ -60,6 +73,8 @@ struct Search<'a, T> {
     prepared: Rc<Prepared>,
     ranking: &'a Ranking,
     plan: Plan,
+    /// Regions that are asked at most before the same ones are asked again.
+    most: usize,
     /// When the attempts must be over, since the request came.
     deadline: Duration,
     tried: Vec<Tried>,
@@ -73,8 +88,6 @@ struct FirstEventWait {
     /// From here on a second region is asked beside this one.
     hedge_after: Option<Duration>,
     patience: Duration,
-    /// There is no other region to ask.
-    is_last: bool,
 }
 
 /// A region that was asked in vain: what was wrong, and what follows.
@@ -89,8 +102,6 @@ impl<T: Transport> Search<'_, T> {
     async fn run(&mut self, mut elapsed: Duration) -> Result<Box<Reply>, Refusal> {
         let prepared = self.prepared.clone();
         let settings = &*prepared.settings;
-        let tries = usize::try_from(settings.attempts).unwrap_or(usize::MAX);
-        let choices = self.choices(elapsed);
         let deployment = self.original.identity.deployment.as_deref();
         let fixed = deployment.and_then(|name| settings.first_token_of.get(name).copied());
         while self.settle.attempts() < settings.attempts {
@@ -105,8 +116,6 @@ impl<T: Transport> Search<'_, T> {
             let wait = FirstEventWait {
                 hedge_after: choice.slowest.filter(|_| settings.hedge_share.is_some()),
                 patience: patience(fixed, choice.slowest, settings.timeouts.first_token),
-                is_last: self.plan.attempts() >= choices.min(tries)
-                    || self.original.may_create_state(),
             };
             if let Some(reply) = self.attempt(choice, wait, elapsed).await? {
                 return Ok(reply);
@@ -129,6 +138,11 @@ impl<T: Transport> Search<'_, T> {
         let now = self.settle.moment(elapsed);
         let settings = &self.prepared.settings;
         choose(&mut self.plan, self.ranking, now, &self.original.identity, settings)
+    }
+
+    /// Whether there is no other region to ask.
+    fn is_last(&self) -> bool {
+        self.plan.attempts() >= self.most || self.original.may_create_state()
     }
 
     /// Asks one region; `None`: in vain.

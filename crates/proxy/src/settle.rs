@@ -155,6 +155,23 @@ impl Settle {
         allowed
     }
 
+    /// Of the two the one that does not win was bad, too: [`Self::blame`] for it.
+    pub(crate) fn blame_loser(
+        &mut self,
+        winner: Winner,
+        fault: &Fault,
+        side: Side,
+        retry_after: Option<Duration>,
+    ) {
+        if winner == Winner::First {
+            std::mem::swap(&mut self.current, &mut self.hedge);
+        }
+        self.blame(fault, side, retry_after);
+        if winner == Winner::First {
+            std::mem::swap(&mut self.current, &mut self.hedge);
+        }
+    }
+
     /// One of the two has answered; the second one was asked when the first had taken `after`.
     pub(crate) fn hedged(&mut self, winner: Winner, after: Duration) {
         let hedge = self.hedge.take();
@@ -232,10 +249,10 @@ impl Settle {
         }
     }
 
-    /// Ends when the region that is asked has stopped to answer anybody.
+    /// Ends when the region that was asked last has stopped to answer anybody.
     pub(crate) fn silence(&self) -> impl Future<Output = ()> + use<> {
         let shared = self.shared.clone();
-        let attempt = self.current.as_ref();
+        let attempt = self.hedge.as_ref().or(self.current.as_ref());
         let watched = attempt.map(|attempt| (attempt.vitals.clone(), attempt.slowest));
         async move {
             let Some((vitals, usual)) = watched else { return pending().await };

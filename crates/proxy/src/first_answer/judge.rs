@@ -47,17 +47,17 @@ impl<T: Transport> Search<'_, T> {
         wait: FirstEventWait,
     ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
         let before = self.settle.elapsed();
-        let silence = self.settle.silence();
+        let (silence, is_last) = (self.settle.silence(), self.is_last());
         let begins = Box::pin(async {
             match until {
-                Until::FirstEvent => hold_first(&mut reply, wait.patience, wait.is_last).await,
+                Until::FirstEvent => hold_first(&mut reply, wait.patience, is_last).await,
                 Until::End => hold_short(&mut reply).await,
             }
         });
         let held = tokio::select! {
             biased;
             held = begins => held,
-            () = silence, if !wait.is_last => Err(BadStart { fault: silent(), is_answer: false }),
+            () = silence, if !is_last => Err(BadStart { fault: silent(), is_answer: false }),
         };
         self.settle.waited(self.settle.elapsed().saturating_sub(before));
         if let Err(BadStart { fault, is_answer }) = held {

@@ -1,14 +1,22 @@
 //! One attempt on its way: to its region, away from one that has fallen silent, and to a second one
 //! too if the first content is late and that is wanted.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use nearway_upstream::{Fault, Limits, Reply, Transport};
+use nearway_wire::retry_hint::retry_hint;
 use tokio::time::timeout;
 
 use super::{FirstEventWait, Search, limits, silent};
 use crate::Target;
-use crate::race::race;
+use crate::choose::choose_good;
+use crate::race::{Raced, Winner, race};
+use crate::refuse::Tried;
+use crate::retry::{Facts, Step, blamed, next_step};
+use crate::worker::wall_clock;
+
+type Outcome = Result<Box<Reply>, Fault>;
 
 impl<T: Transport> Search<'_, T> {
     /// Sends the request to its region, and to the next one too if the first content is late.
@@ -17,52 +25,46 @@ impl<T: Transport> Search<'_, T> {
         target: &Target,
         limits: Limits,
         wait: FirstEventWait,
-    ) -> Result<Box<Reply>, Fault> {
+    ) -> Outcome {
         match wait.hedge_after {
             Some(after) if self.original.can_be_hedged() => {
                 Box::pin(self.send_hedged(target, limits, after)).await
             }
             _ => {
-                let silence = self.settle.silence();
-                let attempt = self.original.attempt(self.transport, target, limits);
-                if wait.is_last {
-                    return attempt.await;
-                }
-                tokio::select! {
-                    biased;
-                    outcome = attempt => outcome,
-                    () = silence => Err(silent()),
-                }
+                let silence = self.silence();
+                let attempt = pin!(self.original.attempt(self.transport, target, limits));
+                unless_silent(attempt, silence).await
             }
         }
     }
 
-    async fn send_hedged(
-        &mut self,
-        target: &Target,
-        limits: Limits,
-        after: Duration,
-    ) -> Result<Box<Reply>, Fault> {
+    async fn send_hedged(&mut self, target: &Target, limits: Limits, after: Duration) -> Outcome {
         let (prepared, transport) = (self.prepared.clone(), self.transport);
         let request = self.original.request_to(target)?;
         let interim = self.original.interim.clone();
-        let first = transport.send(&target.region, request, limits, interim.as_ref());
-        let mut first = Box::pin(first);
+        let first = Box::pin(transport.send(&target.region, request, limits, interim.as_ref()));
+        let mut first = pin!(unless_silent(first, self.silence()));
         let after = after.max(HEDGE_AFTER_MIN);
         if let Ok(outcome) = timeout(after, &mut first).await {
             return outcome;
         }
         let Some((place, limits)) = self.second() else { return first.await };
-        let Some(target) = prepared.settings.regions.get(place) else { return first.await };
-        let request = self.original.request_to(target)?;
-        let second = transport.send(&target.region, request, limits, interim.as_ref());
-        let is_good = |outcome: &Result<Box<Reply>, Fault>| {
-            let status = outcome.as_ref().map(|reply| reply.response.status());
-            status.is_ok_and(|status| Fault::from_status(status).is_none())
-        };
-        let (winner, outcome) = race(first, second, is_good).await;
+        let Some(beside) = prepared.settings.regions.get(place) else { return first.await };
+        let silence = self.silence();
+        let second = Box::pin(self.original.attempt(transport, beside, limits));
+        let Raced { winner, result, lost } =
+            race(first, unless_silent(second, silence), is_good).await;
+        if let Some(outcome) = lost {
+            let loser = if winner == Winner::First { beside } else { target };
+            self.lost(winner, outcome, loser);
+        }
         self.settle.hedged(winner, after);
-        outcome
+        result
+    }
+
+    /// Ends when the region that was asked last has fallen silent; `None` if there is no other one.
+    fn silence(&self) -> Option<impl Future<Output = ()> + use<T>> {
+        (!self.is_last()).then(|| self.settle.silence())
     }
 
     /// Chooses the region that is asked beside the one that is late.
@@ -72,10 +74,57 @@ impl<T: Transport> Search<'_, T> {
         }
         let elapsed = self.settle.elapsed();
         let limits = limits(&self.prepared.settings.timeouts, self.deadline, elapsed)?;
-        let choice = self.choose(elapsed)?;
+        let (settings, identity) = (&self.prepared.settings, &self.original.identity);
+        // a region that is not asked in the end may still be the next one
+        let mut plan = self.plan.clone();
+        let now = self.settle.moment(elapsed);
+        let choice = choose_good(&mut plan, self.ranking, now, identity, settings)?;
         let place = choice.place;
-        self.settle.hedging(choice, elapsed).then_some((place, limits))
+        let hedges = self.settle.hedging(choice, elapsed);
+        if hedges {
+            self.plan = plan;
+        }
+        hedges.then_some((place, limits))
     }
+
+    /// The attempt that did not win was bad: that is its region's as it would be without the other.
+    fn lost(&mut self, winner: Winner, outcome: Outcome, target: &Target) {
+        let (fault, hint) = match outcome {
+            Ok(reply) => {
+                let hint = retry_hint(reply.response.headers(), None, wall_clock());
+                let Some(fault) = Fault::from_status(reply.response.status()) else { return };
+                (fault, hint)
+            }
+            Err(fault) => (fault, None),
+        };
+        let own_credential = target.region.credential().is_some();
+        let facts = Facts { creates_state: false, own_credential, freshened: false };
+        let step = next_step(&fault, facts);
+        // a connection that died while it idled says nothing of its region
+        if step != Step::SameRegion {
+            self.settle.blame_loser(winner, &fault, blamed(&fault, facts), hint);
+        }
+        let region = target.region.name().clone();
+        self.tried.push(Tried { region, kind: fault.kind, hint, goes_on: step != Step::GiveUp });
+    }
+}
+
+/// What the attempt brings, unless its region falls silent before.
+async fn unless_silent(
+    attempt: impl Future<Output = Outcome>,
+    silence: Option<impl Future<Output = ()>>,
+) -> Outcome {
+    let Some(silence) = silence else { return attempt.await };
+    tokio::select! {
+        biased;
+        outcome = attempt => outcome,
+        () = silence => Err(silent()),
+    }
+}
+
+fn is_good(outcome: &Outcome) -> bool {
+    let status = outcome.as_ref().map(|reply| reply.response.status());
+    status.is_ok_and(|status| Fault::from_status(status).is_none())
 }
 
 /// However fast a region is, no second one is asked before this: the network has its jitter.
