@@ -104,6 +104,11 @@ impl Relayed {
     }
 
     fn ended(&mut self) {
+        if self.settle.was_sent_twice()
+            && let Some(usage) = self.stream.as_ref().and_then(StreamEnd::usage)
+        {
+            self.settle.lost_prompt(usage.prompt);
+        }
         if self.stream.as_ref().is_some_and(StreamEnd::failed) {
             self.settle.finish(RequestOutcome::FailedStream);
         } else {

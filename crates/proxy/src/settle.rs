@@ -47,6 +47,8 @@ pub(crate) struct Settle {
     lacking: Vec<Arc<Vitals>>,
     // beside it, if it is late
     hedge: Option<Attempted>,
+    // the slower one was on its way when the other answered
+    sent_twice: bool,
     attempts: u32,
     // the answer is that of an earlier attempt
     answering: Option<usize>,
@@ -86,6 +88,7 @@ impl Settle {
             current: None,
             lacking: Vec::new(),
             hedge: None,
+            sent_twice: false,
             attempts: 0,
             answering: None,
             status: None,
@@ -172,9 +175,11 @@ impl Settle {
         }
     }
 
-    /// One of the two has answered; the second one was asked when the first had taken `after`.
-    pub(crate) fn hedged(&mut self, winner: Winner, after: Duration) {
+    /// One of the two has answered; the second one was asked when the first had taken `after`. The
+    /// other one is `cancelled` unless it had failed.
+    pub(crate) fn hedged(&mut self, winner: Winner, after: Duration, cancelled: bool) {
         let hedge = self.hedge.take();
+        self.sent_twice |= cancelled;
         match winner {
             Winner::First => self.shared.metrics.hedged(HedgeEvent::Wasted),
             Winner::Second => {
@@ -183,6 +188,17 @@ impl Settle {
                 self.current = hedge;
             }
         }
+    }
+
+    /// Whether a second region was at work on the request in vain.
+    pub(crate) fn was_sent_twice(&self) -> bool {
+        self.sent_twice
+    }
+
+    /// Its prompt had so many tokens.
+    pub(crate) fn lost_prompt(&mut self, tokens: u32) {
+        self.sent_twice = false;
+        self.shared.metrics.hedge_prompt(tokens);
     }
 
     /// The region that is asked, or was last.

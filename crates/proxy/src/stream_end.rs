@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use nearway_wire::endpoint::Operation;
 use nearway_wire::stream_error::{Boundary, ends_in_failure, error_event};
+use nearway_wire::usage::{Usage, usage_at_end};
 
 use crate::relay::RelayError;
 
@@ -31,6 +32,11 @@ impl StreamEnd {
     /// Whether the stream ended in an error of the region's.
     pub(crate) fn failed(&self) -> bool {
         ends_in_failure(&self.last)
+    }
+
+    /// The tokens that the region counted, where its last events tell.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        usage_at_end(&self.last)
     }
 
     /// The event that tells the client why there is no more; `None` in the middle of another one,

@@ -125,6 +125,11 @@ pub const HEDGES: Family = counter(
     "nearway_hedges_total",
     "Second attempts beside one whose first content was late, by what became of them",
 );
+/// Label `kind` ([`crate::TokenKind`]); prompts only.
+pub const HEDGE_TOKENS: Family = counter(
+    "nearway_hedge_tokens_total",
+    "Tokens that the slower of two attempts was sent, where known: where the answer's stream tells them",
+);
 /// No labels.
 pub const REPLAY_BYTES: Family =
     bytes("nearway_replay_bytes", "Bytes of request bodies now kept for another attempt");
@@ -260,6 +265,7 @@ pub const ALL: &[Family] = &[
     FAILOVERS,
     RETRIES_REFUSED,
     HEDGES,
+    HEDGE_TOKENS,
     REPLAY_BYTES,
     BODIES_NOT_KEPT,
     REPORTS_DROPPED,

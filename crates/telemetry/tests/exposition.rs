@@ -30,6 +30,7 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.report_dropped();
     proxy.retry_refused();
     proxy.hedged(HedgeEvent::Started);
+    proxy.hedge_prompt(9);
     proxy.accept_paused();
     let replay = metrics.replay();
     replay.held(9);
@@ -141,6 +142,7 @@ fn the_names_and_labels_are_these() {
         "nearway_config_reloads_total result",
         "nearway_cooldown_seconds region,deployment",
         "nearway_failovers_total from,to,reason",
+        "nearway_hedge_tokens_total kind",
         "nearway_hedges_total event",
         "nearway_leader_changes_total deployment",
         "nearway_probe_duration_seconds_count region,deployment",

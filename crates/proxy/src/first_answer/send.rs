@@ -54,11 +54,12 @@ impl<T: Transport> Search<'_, T> {
         let second = Box::pin(self.original.attempt(transport, beside, limits));
         let Raced { winner, result, lost } =
             race(first, unless_silent(second, silence), is_good).await;
+        let cancelled = lost.is_none();
         if let Some(outcome) = lost {
             let loser = if winner == Winner::First { beside } else { target };
             self.lost(winner, outcome, loser);
         }
-        self.settle.hedged(winner, after);
+        self.settle.hedged(winner, after, cancelled);
         result
     }
 

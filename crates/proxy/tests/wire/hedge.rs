@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::harness::{Proxy, region};
 use crate::raw::{PATIENCE, RawRegion, eventually};
 
-const EVENTS: &str = "data: {\"choices\":[]}\n\ndata: [DONE]\n\n";
+const EVENTS: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\n\
+                      data: [DONE]\n\n";
 
 fn request(path: &str, body: &str) -> String {
     let length = body.len();
@@ -53,6 +54,8 @@ fn the_first_content_wins_and_the_loser_is_cancelled() {
             .contains(&format!("nearway_hedges_total{{event=\"{event}\"}} {count}\n"))
     };
     assert!(counted("started", 1) && counted("won", 1) && counted("wasted", 0));
+    let tokens = "nearway_hedge_tokens_total{kind=\"prompt\"} 9\n";
+    eventually("the loser's prompt counts", || proxy.metrics.render().contains(tokens));
     eventually("the loser's connection ends", || {
         proxy.metrics.render().contains("connections_closed_total{region=\"silent\"} 1\n")
     });

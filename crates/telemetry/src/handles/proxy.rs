@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::InFlight;
-use crate::labels::HedgeEvent;
+use crate::labels::{HedgeEvent, TokenKind};
 use crate::names;
 use crate::reasons::CountersByReason;
 use crate::registry::Metrics;
@@ -18,6 +18,7 @@ pub struct ProxyMetrics {
     malformed: Counter,
     retries_refused: Counter,
     hedges: [Counter; HedgeEvent::ALL.len()],
+    hedge_prompts: Counter,
     reports_dropped: Counter,
     accepted: Counter,
     accept_pauses: Counter,
@@ -33,6 +34,8 @@ impl ProxyMetrics {
             retries_refused: metrics.counter(&names::RETRIES_REFUSED, &[]),
             hedges: HedgeEvent::ALL
                 .map(|event| metrics.counter(&names::HEDGES, &[("event", event.as_str())])),
+            hedge_prompts: metrics
+                .counter(&names::HEDGE_TOKENS, &[("kind", TokenKind::Prompt.as_str())]),
             reports_dropped: metrics.counter(&names::REPORTS_DROPPED, &[]),
             accepted: metrics.counter(&names::CLIENT_CONNECTIONS_ACCEPTED, &[]),
             accept_pauses: metrics.counter(&names::CLIENT_ACCEPT_PAUSES, &[]),
@@ -73,6 +76,11 @@ impl ProxyMetrics {
         if let Some(counter) = self.hedges.get(event as usize) {
             counter.increment(1);
         }
+    }
+
+    /// A prompt of so many tokens was sent to a region whose answer came too late to be used.
+    pub fn hedge_prompt(&self, tokens: u32) {
+        self.hedge_prompts.increment(tokens.into());
     }
 
     /// A live measurement was dropped because the ranking's queue was full.
