@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::Refusal;
 use crate::between::Between;
 use crate::leave::has_left;
 
@@ -214,7 +215,7 @@ impl ClientIo {
 
     /// Ready when the client has kept its connection waiting for too long.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let (limit, what) = match self.phase {
+        let limit = match self.phase {
             Phase::Untimed if self.http2 => return Poll::Pending,
             // hyper reads no more when a request is over: only a timer that was set before wakes it
             Phase::Untimed => {
@@ -224,12 +225,24 @@ impl ClientIo {
                 }
                 return Poll::Pending;
             }
-            Phase::Idle => (self.patience.idle, "no request came"),
-            Phase::Head => (self.patience.head, "the request head is too slow"),
+            Phase::Idle => self.patience.idle,
+            Phase::Head => self.patience.head,
         };
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
-        let late = self.timer.poll(cx, deadline);
-        late.map(|()| io::Error::new(io::ErrorKind::TimedOut, what))
+        ready!(self.timer.poll(cx, deadline));
+        let late = match self.phase {
+            Phase::Head => self.refuse_head(cx, limit),
+            _ => io::Error::new(io::ErrorKind::TimedOut, "no request came"),
+        };
+        Poll::Ready(late)
+    }
+
+    /// Says to a client whose head is too slow why its connection ends: hyper answers none but whole
+    /// requests. Nothing else is being written meanwhile, and what does not fit at once is not said.
+    fn refuse_head(&mut self, cx: &mut Context<'_>, limit: Duration) -> io::Error {
+        let refusal = Refusal::HeadStalled(limit);
+        let _ = Pin::new(&mut self.stream).poll_write(cx, &refusal.written());
+        io::Error::new(io::ErrorKind::TimedOut, refusal)
     }
 }
 

@@ -1,7 +1,9 @@
 //! One client connection: HTTP/1.1 or HTTP/2 with prior knowledge, until it ends or the drain begins.
 
 use std::cell::Cell;
+use std::error::Error;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -16,11 +18,11 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::Timeouts;
 use crate::client_io::{Busy, ClientIo, ClientPatience, Protocol};
 use crate::handle::handle;
 use crate::leave::Lookout;
 use crate::worker::Context;
+use crate::{Refusal, Timeouts};
 
 /// Makes connections; one a worker.
 pub(crate) struct Server {
@@ -116,6 +118,9 @@ impl Server {
                 if error.is_parse() || error.is_parse_too_large() {
                     shared.metrics.malformed();
                 }
+                if let Some(refusal) = refusal_in(&error) {
+                    shared.metrics.refused(refusal.code());
+                }
                 tracing::debug!(%error, "client connection ended");
             }
             // a tunnel is the client's connection still: it has its place, and a drain waits for it
@@ -149,6 +154,12 @@ async fn until_the_end(connection: impl Ending, drain: &Drain) -> hyper::Result<
     .await
 }
 
+/// What [`ClientIo`] has said to the client before it ended the connection.
+fn refusal_in(error: &hyper::Error) -> Option<&Refusal> {
+    let io: &io::Error = error.source()?.downcast_ref()?;
+    io.get_ref()?.downcast_ref()
+}
+
 fn http1_builder(head_max: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -176,9 +187,9 @@ fn http2_builder(
 impl<S, B> Ending for http1::UpgradeableConnection<TokioIo<ClientIo>, S>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: hyper::body::Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
     Self: Future<Output = hyper::Result<()>>,
 {
     fn end(self: Pin<&mut Self>) {
@@ -189,9 +200,9 @@ where
 impl<S, B> Ending for http2::Connection<TokioIo<ClientIo>, S, LocalTasks>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: hyper::body::Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
     LocalTasks: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
     Self: Future<Output = hyper::Result<()>>,
 {

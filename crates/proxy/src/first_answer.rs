@@ -20,7 +20,7 @@ use crate::choose::{Choice, choices, choose, standing};
 use crate::hold_body::refusal;
 use crate::hold_first::patience;
 use crate::refuse::Tried;
-use crate::retry::{Facts, Step, blamed, next_step};
+use crate::retry::{Facts, Step, blamed, may_pass, next_step};
 use crate::say_when::say_when;
 use crate::settle::Settle;
 use crate::worker::{Prepared, wall_clock};
@@ -37,10 +37,10 @@ pub(crate) async fn first_answer<T: Transport>(
 ) -> Result<Box<Reply>, Refusal> {
     let prepared = settle.prepared().clone();
     let timeouts = &prepared.settings.timeouts;
-    if elapsed >= timeouts.total {
-        return Err(Refusal::OutOfTime(timeouts.total));
-    }
     let deadline = original.admitted.patience.map_or(timeouts.total, |own| own.min(timeouts.total));
+    if elapsed >= deadline {
+        return Err(Refusal::OutOfTime(deadline));
+    }
     let plan = plan(original, prepared.settings.last_resort);
     let tries = usize::try_from(prepared.settings.attempts).unwrap_or(usize::MAX);
     let now = settle.moment(elapsed);
@@ -96,6 +96,7 @@ struct Failed {
     kind: FaultKind,
     hint: Option<Duration>,
     step: Step,
+    may_have_created: bool,
 }
 
 impl<T: Transport> Search<'_, T> {
@@ -104,7 +105,7 @@ impl<T: Transport> Search<'_, T> {
         let settings = &*prepared.settings;
         let deployment = self.original.identity.deployment.as_deref();
         let fixed = deployment.and_then(|name| settings.first_token_of.get(name).copied());
-        while self.settle.attempts() < settings.attempts {
+        while self.settle.attempts() < settings.attempts && elapsed < self.deadline {
             let Some(choice) = self.choose(elapsed) else {
                 let Some(pause) = self.pause(elapsed) else { break };
                 sleep(pause).await;
@@ -126,7 +127,7 @@ impl<T: Transport> Search<'_, T> {
                 break;
             }
         }
-        self.nobody()
+        self.nobody(elapsed >= self.deadline)
     }
 
     fn choices(&self, elapsed: Duration) -> usize {
@@ -159,15 +160,17 @@ impl<T: Transport> Search<'_, T> {
             self.settle.failing_over(previous, place, target.region.name());
         }
         self.settle.attempting(choice, elapsed);
-        let Failed { reply, kind, hint, step } = match self.ask(target, wait).await? {
-            Ok(reply) => return Ok(Some(reply)),
-            Err(failed) => failed,
-        };
+        let Failed { reply, kind, hint, step, may_have_created } =
+            match self.ask(target, wait).await? {
+                Ok(reply) => return Ok(Some(reply)),
+                Err(failed) => failed,
+            };
         // a second region may have been asked meanwhile
         let place = self.settle.place().unwrap_or(place);
         let asked = prepared.settings.regions.get(place).unwrap_or(target);
         let region = asked.region.name().clone();
-        self.tried.push(Tried { region, kind, hint, goes_on: step != Step::GiveUp });
+        let goes_on = step != Step::GiveUp;
+        self.tried.push(Tried { region, kind, hint, goes_on, may_have_created });
         if let Some(reply) = reply {
             self.last = Some((reply, place));
         }
@@ -238,16 +241,18 @@ impl<T: Transport> Search<'_, T> {
             let headers = reply.as_ref().map(|reply| reply.response.headers());
             let hint = headers.and_then(|headers| retry_hint(headers, None, wall_clock()));
             self.settle.blame(&fault, blamed(&fault, facts), hint);
-            if fault.kind == FaultKind::Unauthorized && facts.own_credential {
-                // it would read as if the client's key were wrong (API fact sheet 4.3)
+            if refuses_own_key(fault.kind, facts) {
                 reply = None;
             }
-            return Ok(Err(Failed { reply, kind: fault.kind, hint, step }));
+            let may_have_created = step == Step::GiveUp
+                && fault.sent != Sent::Nothing
+                && self.original.creates_state();
+            return Ok(Err(Failed { reply, kind: fault.kind, hint, step, may_have_created }));
         }
     }
 
     /// No region did better: what one of them said is the answer, else Nearway's own.
-    fn nobody(&mut self) -> Result<Box<Reply>, Refusal> {
+    fn nobody(&mut self, time_is_up: bool) -> Result<Box<Reply>, Refusal> {
         let tried = std::mem::take(&mut self.tried);
         match self.last.take() {
             Some((mut reply, place)) => {
@@ -261,6 +266,7 @@ impl<T: Transport> Search<'_, T> {
                 Ok(reply)
             }
             None if tried.is_empty() => Err(self.nowhere()),
+            None if time_is_up => Err(Refusal::TimeIsUp(tried)),
             None => Err(Refusal::Unreachable(tried)),
         }
     }
@@ -279,16 +285,10 @@ impl<T: Transport> Search<'_, T> {
     }
 }
 
-/// Whether the same region may do better in a moment: not with the same certificate, key or list of
-/// deployments; and whoever is throttled is told when to come back rather than kept waiting.
-fn may_pass(kind: FaultKind) -> bool {
-    !matches!(
-        kind,
-        FaultKind::Tls
-            | FaultKind::Unauthorized
-            | FaultKind::MissingDeployment
-            | FaultKind::Throttled
-    )
+/// Such an answer is never the client's: it would read as if its own key were wrong (API fact sheet
+/// 4.3).
+fn refuses_own_key(kind: FaultKind, facts: Facts) -> bool {
+    kind == FaultKind::Unauthorized && facts.own_credential
 }
 
 /// What one attempt may take of the time that is left; `None` when there is none.

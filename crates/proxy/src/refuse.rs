@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use nearway_route::Condition;
@@ -15,6 +16,7 @@ use nearway_wire::error_body::openai_error;
 use nearway_wire::headers::ATTEMPTS_HEADER;
 
 use crate::ClientBody;
+use crate::retry::may_pass;
 use crate::say_when::{SHOULD_RETRY, say_when};
 
 /// Why a request got no answer of a region.
@@ -26,6 +28,9 @@ pub enum Refusal {
     /// The body is over the configured limit.
     #[error("The request body is larger than the {0} bytes that this gateway accepts.")]
     BodyTooLarge(u64),
+    /// The request's head, once begun, did not come to its end.
+    #[error("The request head took longer than {0:?}.")]
+    HeadStalled(Duration),
     /// The client's body did not come to its end.
     #[error("The request body ended early.")]
     BodyBroken,
@@ -52,6 +57,9 @@ pub enum Refusal {
     /// Every region that was tried failed.
     #[error("No region answered: {}.", list(.0))]
     Unreachable(Vec<Tried>),
+    /// The whole time was spent on regions that did not answer.
+    #[error("No region answered in time: {}.", list(.0))]
+    TimeIsUp(Vec<Tried>),
 }
 
 /// One attempt that brought nothing.
@@ -65,6 +73,8 @@ pub struct Tried {
     pub hint: Option<Duration>,
     /// Whether a further attempt may follow.
     pub goes_on: bool,
+    /// It may have created something there: whoever repeats the request may get two of it.
+    pub may_have_created: bool,
 }
 
 fn list(tried: &[Tried]) -> String {
@@ -79,9 +89,10 @@ fn states(out: &[(Arc<str>, Condition)]) -> String {
 
 impl Refusal {
     /// Every code, for metrics that exist from the start.
-    pub(crate) const CODES: [&'static str; 10] = [
+    pub(crate) const CODES: [&'static str; 17] = [
         "nearway_malformed_request",
         "nearway_body_too_large",
+        "nearway_header_timeout",
         "nearway_body_broken",
         "nearway_body_timeout",
         "nearway_request_timeout",
@@ -89,7 +100,13 @@ impl Refusal {
         "nearway_no_region",
         "nearway_all_regions_out",
         "nearway_unreachable",
-        "nearway_timeout",
+        "nearway_connect_timeout",
+        "nearway_tls_timeout",
+        "nearway_write_timeout",
+        "nearway_head_timeout",
+        "nearway_first_token_timeout",
+        IDLE_TIMEOUT,
+        TIMEOUT,
     ];
 
     /// The status that the client gets.
@@ -100,10 +117,15 @@ impl Refusal {
                 StatusCode::BAD_REQUEST
             }
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyStalled(_) | Self::OutOfTime(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadStalled(_) | Self::BodyStalled(_) | Self::OutOfTime(_) => {
+                StatusCode::REQUEST_TIMEOUT
+            }
             Self::NoRegion(_) | Self::AllOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreachable(tried) if timed_out(tried) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Unreachable(_) => StatusCode::BAD_GATEWAY,
+            Self::Unreachable(tried) => match timeout_code(tried) {
+                Some(_) => StatusCode::GATEWAY_TIMEOUT,
+                None => StatusCode::BAD_GATEWAY,
+            },
+            Self::TimeIsUp(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -113,31 +135,57 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "nearway_malformed_request",
             Self::BodyTooLarge(_) => "nearway_body_too_large",
+            Self::HeadStalled(_) => "nearway_header_timeout",
             Self::BodyBroken => "nearway_body_broken",
             Self::BodyStalled(_) => "nearway_body_timeout",
             Self::OutOfTime(_) => "nearway_request_timeout",
             Self::UnknownRegion(_) => "nearway_unknown_region",
             Self::NoRegion(_) => "nearway_no_region",
             Self::AllOut { .. } => "nearway_all_regions_out",
-            Self::Unreachable(tried) if timed_out(tried) => "nearway_timeout",
-            Self::Unreachable(_) => "nearway_unreachable",
+            Self::Unreachable(tried) => timeout_code(tried).unwrap_or("nearway_unreachable"),
+            Self::TimeIsUp(_) => TIMEOUT,
         }
     }
 
-    /// Whether the same request would be refused again.
+    /// Whether the same request would be refused again, or had better not come again.
     fn is_final(&self) -> bool {
-        matches!(
-            self,
-            Self::Malformed(_) | Self::BodyTooLarge(_) | Self::UnknownRegion(_) | Self::NoRegion(_)
-        )
+        match self {
+            Self::Malformed(_)
+            | Self::BodyTooLarge(_)
+            | Self::UnknownRegion(_)
+            | Self::NoRegion(_) => true,
+            Self::HeadStalled(_)
+            | Self::BodyBroken
+            | Self::BodyStalled(_)
+            | Self::OutOfTime(_)
+            | Self::AllOut { .. } => false,
+            Self::Unreachable(tried) | Self::TimeIsUp(tried) => {
+                tried.last().is_some_and(|last| last.may_have_created)
+                    || tried.iter().all(|tried| will_last(tried.kind))
+            }
+        }
+    }
+
+    fn body(&self) -> Bytes {
+        let kind =
+            if self.status().is_client_error() { "invalid_request_error" } else { "server_error" };
+        openai_error(&self.to_string(), kind, self.code(), None)
+    }
+
+    /// The answer as bytes of HTTP/1.1, for a client whose request is not whole: hyper has none for it.
+    pub(crate) fn written(&self) -> Vec<u8> {
+        let (status, body) = (self.status(), self.body());
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             {ATTEMPTS_HEADER}: 0\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), &body].concat()
     }
 
     /// The answer, behind so many attempts.
     pub(crate) fn respond(&self, attempts: HeaderValue) -> Response<ClientBody> {
-        let kind =
-            if self.status().is_client_error() { "invalid_request_error" } else { "server_error" };
-        let body = openai_error(&self.to_string(), kind, self.code(), None);
-        let mut response = Response::new(ClientBody::whole(body));
+        let mut response = Response::new(ClientBody::whole(self.body()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -156,22 +204,47 @@ impl Refusal {
     }
 }
 
-fn timed_out(tried: &[Tried]) -> bool {
-    tried.last().is_some_and(|tried| tried.kind.is_timeout())
+/// Whoever is throttled is not for long.
+fn will_last(kind: FaultKind) -> bool {
+    kind != FaultKind::Throttled && !may_pass(kind)
 }
+
+/// One for each of `timeouts`, by the last attempt; `None` if that did not end for lack of time.
+fn timeout_code(tried: &[Tried]) -> Option<&'static str> {
+    match tried.last()?.kind {
+        FaultKind::ConnectTimeout => Some("nearway_connect_timeout"),
+        FaultKind::TlsTimeout => Some("nearway_tls_timeout"),
+        FaultKind::WriteTimeout => Some("nearway_write_timeout"),
+        FaultKind::HeadTimeout => Some("nearway_head_timeout"),
+        FaultKind::FirstTokenTimeout => Some("nearway_first_token_timeout"),
+        FaultKind::IdleTimeout => Some(IDLE_TIMEOUT),
+        FaultKind::TotalTimeout => Some(TIMEOUT),
+        _ => None,
+    }
+}
+
+/// Also that of a stream that has begun.
+pub(crate) const IDLE_TIMEOUT: &str = "nearway_idle_timeout";
+/// The whole time was spent; also that of a stream that has begun.
+pub(crate) const TIMEOUT: &str = "nearway_timeout";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn attempts(kinds: &[FaultKind]) -> Vec<Tried> {
+        let attempt = |(&kind, name): (&FaultKind, &str)| Tried {
+            region: name.into(),
+            kind,
+            hint: None,
+            goes_on: true,
+            may_have_created: false,
+        };
+        kinds.iter().zip(["eastus", "westus"]).map(attempt).collect()
+    }
+
     fn tried(kinds: &[FaultKind]) -> Refusal {
-        let names = ["eastus", "westus"];
-        let tried = kinds.iter().zip(names);
-        Refusal::Unreachable(
-            tried
-                .map(|(&kind, name)| Tried { region: name.into(), kind, hint: None, goes_on: true })
-                .collect(),
-        )
+        Refusal::Unreachable(attempts(kinds))
     }
 
     #[test]
@@ -184,7 +257,35 @@ mod tests {
     #[test]
     fn the_last_attempt_decides_between_502_and_504() {
         let refusal = tried(&[FaultKind::Connect, FaultKind::HeadTimeout]);
-        assert_eq!((refusal.status().as_u16(), refusal.code()), (504, "nearway_timeout"));
+        assert_eq!((refusal.status().as_u16(), refusal.code()), (504, "nearway_head_timeout"));
+        let refusal = tried(&[FaultKind::HeadTimeout, FaultKind::Connect]);
+        assert_eq!((refusal.status().as_u16(), refusal.code()), (502, "nearway_unreachable"));
+    }
+
+    #[test]
+    fn a_failure_is_final_if_it_will_last_everywhere_or_may_have_created_something() {
+        use FaultKind::{Connect, HeadTimeout, Tls, Unauthorized};
+        for (kinds, expected) in [
+            (&[Tls, Unauthorized][..], true),
+            (&[Tls, HeadTimeout], false),
+            (&[Connect, Tls], false),
+            (&[HeadTimeout], false),
+        ] {
+            assert_eq!(tried(kinds).is_final(), expected, "{kinds:?}");
+        }
+        let mut one = attempts(&[HeadTimeout]);
+        one.iter_mut().for_each(|tried| tried.may_have_created = true);
+        assert!(Refusal::Unreachable(one.clone()).is_final() && Refusal::TimeIsUp(one).is_final());
+    }
+
+    #[test]
+    fn what_is_written_is_a_whole_answer() {
+        let written = Refusal::HeadStalled(Duration::from_secs(10)).written();
+        let text = String::from_utf8(written).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
+        assert!(body.contains("nearway_header_timeout"), "{body}");
     }
 
     #[test]
@@ -192,6 +293,7 @@ mod tests {
         let all = [
             Refusal::Malformed("x"),
             Refusal::BodyTooLarge(1),
+            Refusal::HeadStalled(Duration::from_secs(1)),
             Refusal::BodyBroken,
             Refusal::BodyStalled(Duration::from_secs(1)),
             Refusal::OutOfTime(Duration::from_secs(1)),
@@ -200,6 +302,12 @@ mod tests {
             Refusal::AllOut { out: Vec::new(), back_in: None },
             tried(&[FaultKind::Reset]),
             tried(&[FaultKind::ConnectTimeout]),
+            tried(&[FaultKind::TlsTimeout]),
+            tried(&[FaultKind::WriteTimeout]),
+            tried(&[FaultKind::HeadTimeout]),
+            tried(&[FaultKind::FirstTokenTimeout]),
+            tried(&[FaultKind::IdleTimeout]),
+            Refusal::TimeIsUp(attempts(&[FaultKind::HeadTimeout])),
         ];
         let codes: Vec<_> = all.iter().map(Refusal::code).collect();
         assert_eq!(codes, Refusal::CODES);

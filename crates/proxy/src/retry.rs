@@ -73,6 +73,18 @@ pub(crate) fn blamed(fault: &Fault, facts: Facts) -> Side {
     }
 }
 
+/// Whether the same region may do better in a moment: not with the same certificate, key or list of
+/// deployments; and whoever is throttled is told when to come back rather than kept waiting.
+pub(crate) fn may_pass(kind: FaultKind) -> bool {
+    !matches!(
+        kind,
+        FaultKind::Tls
+            | FaultKind::Unauthorized
+            | FaultKind::MissingDeployment
+            | FaultKind::Throttled
+    )
+}
+
 /// What a fault teaches about where it came from, besides any hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lesson {

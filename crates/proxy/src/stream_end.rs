@@ -6,6 +6,7 @@ use nearway_wire::endpoint::Operation;
 use nearway_wire::stream_error::{Boundary, ends_in_failure, error_event};
 use nearway_wire::usage::{Usage, usage_at_end};
 
+use crate::refuse::{IDLE_TIMEOUT, TIMEOUT};
 use crate::relay::RelayError;
 
 /// What is remembered of a stream while it passes.
@@ -44,7 +45,8 @@ impl StreamEnd {
     pub(crate) fn farewell(&self, error: &RelayError) -> Option<Bytes> {
         let code = match error {
             RelayError::Truncated(_) => "nearway_stream_broken",
-            RelayError::Idle(_) | RelayError::Total(_) => "nearway_stream_timeout",
+            RelayError::Idle(_) => IDLE_TIMEOUT,
+            RelayError::Total(_) => TIMEOUT,
         };
         let event =
             || error_event(self.operation, &format!("The stream ended early: {error}."), code);

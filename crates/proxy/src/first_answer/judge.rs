@@ -48,9 +48,10 @@ impl<T: Transport> Search<'_, T> {
     ) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
         let before = self.settle.elapsed();
         let (silence, is_last) = (self.settle.silence(), self.is_last());
+        let patience = wait.patience.min(self.deadline.saturating_sub(before));
         let begins = Box::pin(async {
             match until {
-                Until::FirstEvent => hold_first(&mut reply, wait.patience, is_last).await,
+                Until::FirstEvent => hold_first(&mut reply, patience, is_last).await,
                 Until::End => hold_short(&mut reply).await,
             }
         });

@@ -8,7 +8,7 @@ use nearway_upstream::{Fault, Limits, Reply, Transport};
 use nearway_wire::retry_hint::retry_hint;
 use tokio::time::timeout;
 
-use super::{FirstEventWait, Search, limits, silent};
+use super::{FirstEventWait, Search, limits, refuses_own_key, silent};
 use crate::Target;
 use crate::choose::choose_good;
 use crate::race::{Raced, Winner, race};
@@ -56,8 +56,7 @@ impl<T: Transport> Search<'_, T> {
             race(first, unless_silent(second, silence), is_good).await;
         let cancelled = lost.is_none();
         if let Some(outcome) = lost {
-            let loser = if winner == Winner::First { beside } else { target };
-            self.lost(winner, outcome, loser);
+            self.lost(winner, outcome, place);
         }
         self.settle.hedged(winner, after, cancelled);
         result
@@ -89,24 +88,34 @@ impl<T: Transport> Search<'_, T> {
     }
 
     /// The attempt that did not win was bad: that is its region's as it would be without the other.
-    fn lost(&mut self, winner: Winner, outcome: Outcome, target: &Target) {
-        let (fault, hint) = match outcome {
-            Ok(reply) => {
-                let hint = retry_hint(reply.response.headers(), None, wall_clock());
-                let Some(fault) = Fault::from_status(reply.response.status()) else { return };
-                (fault, hint)
-            }
-            Err(fault) => (fault, None),
+    /// `beside` is the place of the second one.
+    fn lost(&mut self, winner: Winner, outcome: Outcome, beside: usize) {
+        let prepared = self.prepared.clone();
+        let first = self.settle.place().unwrap_or(beside);
+        let place = if winner == Winner::First { beside } else { first };
+        let Some(target) = prepared.settings.regions.get(place) else { return };
+        let (reply, fault) = match outcome {
+            Ok(reply) => match Fault::from_status(reply.response.status()) {
+                Some(fault) => (Some(reply), fault),
+                None => return,
+            },
+            Err(fault) => (None, fault),
         };
+        let headers = reply.as_ref().map(|reply| reply.response.headers());
+        let hint = headers.and_then(|headers| retry_hint(headers, None, wall_clock()));
         let own_credential = target.region.credential().is_some();
         let facts = Facts { creates_state: false, own_credential, freshened: false };
-        let step = next_step(&fault, facts);
+        let (kind, step) = (fault.kind, next_step(&fault, facts));
         // a connection that died while it idled says nothing of its region
         if step != Step::SameRegion {
             self.settle.blame_loser(winner, &fault, blamed(&fault, facts), hint);
         }
-        let region = target.region.name().clone();
-        self.tried.push(Tried { region, kind: fault.kind, hint, goes_on: step != Step::GiveUp });
+        if let Some(reply) = reply.filter(|_| !refuses_own_key(kind, facts)) {
+            self.last = Some((reply, place));
+        }
+        let (region, goes_on) = (target.region.name().clone(), step != Step::GiveUp);
+        // what may create something is never sent to two regions at once
+        self.tried.push(Tried { region, kind, hint, goes_on, may_have_created: false });
     }
 }
 

@@ -145,7 +145,7 @@ fn a_region_that_stalls_in_a_stream_ends_it_too() {
         settings.timeouts.idle = Duration::from_millis(200);
     });
     let answer = proxy.ask(CHAT);
-    assert!(!answer.complete && answer.text().contains("nearway_stream_timeout"), "{answer:?}");
+    assert!(!answer.complete && answer.text().contains("nearway_idle_timeout"), "{answer:?}");
 }
 
 #[test]

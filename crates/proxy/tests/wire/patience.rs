@@ -1,13 +1,14 @@
 //! Nothing is waited for without end: neither a client nor a region can hold what it does not use.
 
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use nearway_proxy::Settings;
 
 use crate::harness::{Proxy, region};
-use crate::raw::{Client, PATIENCE, RawRegion};
+use crate::raw::{Client, PATIENCE, RawRegion, Response, eventually};
 
 const ASK: &str = "GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(300);
@@ -126,4 +127,140 @@ fn a_tunnel_ends_when_one_side_is_gone_and_the_other_says_nothing() {
     );
     client.until("\r\n\r\n").unwrap();
     leave.recv_timeout(PATIENCE).expect("the half that is left is closed");
+}
+
+const CHAT: &str = "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";
+const FILES: &str = "POST /v1/files HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}";
+
+/// What a client reads of Nearway's own: the status and the code.
+fn told(answer: &Response) -> (u16, String) {
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    (answer.status(), body["error"]["code"].as_str().unwrap().to_owned())
+}
+
+/// A listener for which the system accepts, and nobody answers.
+fn silent(scheme: &str) -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// What the request gets from this only region.
+fn asked(url: &str, request: &str, tune: impl FnOnce(&mut Settings)) -> Response {
+    Proxy::tuned(&[region("only", url)], tune).ask(request)
+}
+
+#[test]
+fn a_connection_that_does_not_come_about_has_its_code() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let listener = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.listen(1).unwrap()
+    });
+    let address = listener.local_addr().unwrap();
+    // until its queue is full: then further connections are not even refused
+    let connect = || TcpStream::connect_timeout(&address, SHORT);
+    let _queue: Vec<_> = std::iter::from_fn(|| connect().ok()).collect();
+    let answer = asked(&format!("http://{address}"), CHAT, |settings| {
+        settings.timeouts.connect = SHORT;
+    });
+    assert_eq!(told(&answer), (504, "nearway_connect_timeout".into()));
+}
+
+#[test]
+fn a_handshake_that_is_not_answered_has_its_code() {
+    let (_listener, url) = silent("https");
+    let answer = asked(&url, CHAT, |settings| settings.timeouts.tls = SHORT);
+    assert_eq!(told(&answer), (504, "nearway_tls_timeout".into()));
+}
+
+#[test]
+fn a_request_that_is_not_taken_has_its_code() {
+    // more than all buffers on the way to a region hold, and read to its end for the model's name
+    let body = format!(r#"{{"x":"{}","model":"m"}}"#, "x".repeat(16 * 1024 * 1024));
+    let length = body.len();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    let (_listener, url) = silent("http");
+    let answer = asked(&url, &request, |settings| {
+        settings.timeouts.write = SHORT;
+        settings.hold_body = 2 * length;
+    });
+    assert_eq!(told(&answer), (504, "nearway_write_timeout".into()));
+}
+
+#[test]
+fn a_head_that_does_not_come_has_its_code_and_is_final_if_something_may_be_left_behind() {
+    for (request, should_retry) in [(CHAT, None), (FILES, Some("false"))] {
+        let (_listener, url) = silent("http");
+        let answer = asked(&url, request, |settings| settings.timeouts.head = SHORT);
+        assert_eq!(told(&answer), (504, "nearway_head_timeout".into()));
+        assert_eq!(answer.header("x-should-retry"), should_retry);
+    }
+}
+
+#[test]
+fn a_first_event_that_does_not_come_has_its_code() {
+    let stalling = RawRegion::start(|_, connection| {
+        connection.send(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+        );
+    });
+    let other = RawRegion::named("other");
+    let regions = [region("stalling", &stalling.url()), region("other", &other.url())];
+    let proxy = Proxy::tuned(&regions, |settings| {
+        settings.timeouts.first_token = SHORT;
+        // what is not kept can't go to the other one
+        settings.hold_body = 1024;
+    });
+    let body = "x".repeat(100_000);
+    let answer = proxy.ask(&format!(
+        "POST /openai/deployments/d/chat/completions HTTP/1.1\r\nhost: a\r\n\
+         content-length: 100000\r\n\r\n{body}"
+    ));
+    assert_eq!(told(&answer), (504, "nearway_first_token_timeout".into()));
+    assert_eq!(answer.header("x-should-retry"), None);
+}
+
+#[test]
+fn time_that_is_up_has_its_code_and_no_region_is_asked_any_more() {
+    let (_listener, url) = silent("http");
+    let other = RawRegion::named("other");
+    let regions = [region("silent", &url), region("other", &other.url())];
+    let proxy = Proxy::tuned(&regions, |settings| settings.timeouts.total = SHORT);
+    let answer = proxy.ask(CHAT);
+    assert_eq!(told(&answer), (504, "nearway_timeout".into()));
+    assert!(answer.text().contains("silent (head_timeout)"), "{}", answer.text());
+    assert_eq!(answer.header("x-nearway-attempts"), Some("1"));
+}
+
+#[test]
+fn a_client_whose_head_is_too_slow_is_told() {
+    let raw = RawRegion::named("only");
+    let proxy = tuned(&raw, |settings| settings.timeouts.client_header = SHORT);
+    for before in [0, 1] {
+        let mut client = proxy.client();
+        for _ in 0..before {
+            client.send(ASK);
+            assert_eq!(client.response().status(), 200);
+        }
+        client.send("GET /v1/x HTTP/1.1\r\nhost:");
+        let answer = client.response();
+        assert_eq!(told(&answer), (408, "nearway_header_timeout".into()));
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(client.is_closed());
+    }
+    let counted = "nearway_requests_refused_total{code=\"nearway_header_timeout\"} 2\n";
+    eventually("both count", || proxy.metrics.render().contains(counted));
+}
+
+#[test]
+fn a_client_whose_body_is_too_slow_is_told() {
+    let raw = RawRegion::named("only");
+    let proxy = tuned(&raw, |settings| settings.timeouts.client_body = SHORT);
+    let answer = proxy.ask("POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nslow");
+    assert_eq!(told(&answer), (408, "nearway_body_timeout".into()));
+    assert!(raw.seen().is_empty());
 }
