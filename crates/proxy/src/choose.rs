@@ -87,6 +87,23 @@ pub(crate) fn standing(
     (entries.map(named).collect(), ranking.fit_in(identity.lack(), now, is_allowed))
 }
 
+/// How long until a region may serve this request that is none of those that `spoke` for themselves:
+/// zero if one may now, `None` if no deadline tells.
+pub(crate) fn fit_in(
+    ranking: &Ranking,
+    now: Moment,
+    identity: &Identity,
+    settings: &Settings,
+    spoke: impl Fn(&Entry) -> bool,
+) -> Option<Duration> {
+    let left = |entry: &Entry| allowed(entry, identity, settings) && !spoke(entry);
+    let is_fit = |entry: &Entry| !entry.condition(identity.lack(), now).is_out();
+    match ranking.order.iter().any(|entry| left(entry) && is_fit(entry)) {
+        true => Some(Duration::ZERO),
+        false => ranking.fit_in(identity.lack(), now, left),
+    }
+}
+
 fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {
     if identity.pin.as_ref().is_some_and(|pin| **pin != *entry.name) {
         return false;

@@ -10,18 +10,19 @@ mod send;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nearway_route::{Plan, Ranking};
+use http::StatusCode;
+use nearway_route::{Entry, Plan, Ranking};
 use nearway_upstream::{Fault, FaultKind, Limits, Reply, Returned, Sent, Transport};
 use nearway_wire::retry_hint::retry_hint;
 use tokio::time::sleep;
 
 use crate::attempt::Original;
-use crate::choose::{Choice, choices, choose, standing};
+use crate::choose::{Choice, choices, choose, fit_in, standing};
 use crate::hold_body::refusal;
 use crate::hold_first::patience;
 use crate::refuse::Tried;
 use crate::retry::{Facts, Step, blamed, may_pass, next_step};
-use crate::say_when::say_when;
+use crate::say_when::{HINT_MAX, say_when};
 use crate::settle::Settle;
 use crate::worker::{Prepared, wall_clock};
 use crate::{Refusal, Target, Timeouts};
@@ -180,7 +181,8 @@ impl<T: Transport> Search<'_, T> {
     /// Before the same regions are asked again; `None`: that would be in vain.
     fn pause(&self, elapsed: Duration) -> Option<Duration> {
         let last = self.tried.last()?;
-        if !last.goes_on || !may_pass(last.kind) {
+        let throttled = self.tried.iter().any(|tried| tried.kind == FaultKind::Throttled);
+        if !last.goes_on || throttled || !may_pass(last.kind) {
             return None;
         }
         let failed = self.settle.attempts().saturating_sub(1);
@@ -251,15 +253,27 @@ impl<T: Transport> Search<'_, T> {
         }
     }
 
+    /// How long until a region may serve this request: as those say that were asked, and for the others
+    /// as far as is known.
+    fn soonest(&self, tried: &[Tried]) -> Option<Duration> {
+        let (settings, identity) = (&self.prepared.settings, &self.original.identity);
+        let now = self.settle.moment(self.settle.elapsed());
+        let spoke = |entry: &Entry| {
+            tried.iter().any(|tried| tried.hint.is_some() && *tried.region == *entry.name)
+        };
+        let others = fit_in(self.ranking, now, identity, settings, spoke);
+        let others = others.map(|others| others.max(OTHERS_MIN));
+        tried.iter().filter_map(|tried| tried.hint).chain(others).min()
+    }
+
     /// No region did better: what one of them said is the answer, else Nearway's own.
     fn nobody(&mut self, time_is_up: bool) -> Result<Box<Reply>, Refusal> {
         let tried = std::mem::take(&mut self.tried);
         match self.last.take() {
             Some((mut reply, place)) => {
                 self.settle.answering_from(place);
-                let soonest = tried.iter().filter_map(|tried| tried.hint).min();
-                if reply.response.status() == http::StatusCode::TOO_MANY_REQUESTS
-                    && let Some(soonest) = soonest
+                if asks_for_patience(&reply)
+                    && let Some(soonest) = self.soonest(&tried)
                 {
                     say_when(reply.response.headers_mut(), soonest);
                 }
@@ -285,6 +299,14 @@ impl<T: Transport> Search<'_, T> {
     }
 }
 
+/// Whether the client is told when to come back: of a 429, and where it is asked to wait for longer
+/// than SDKs do.
+fn asks_for_patience(reply: &Reply) -> bool {
+    let (status, headers) = (reply.response.status(), reply.response.headers());
+    let too_long = || retry_hint(headers, None, wall_clock()).is_some_and(|hint| hint > HINT_MAX);
+    status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && too_long())
+}
+
 /// Such an answer is never the client's: it would read as if its own key were wrong (API fact sheet
 /// 4.3).
 fn refuses_own_key(kind: FaultKind, facts: Facts) -> bool {
@@ -304,3 +326,7 @@ fn silent() -> Fault {
     let (sent, returned) = (Sent::All, Returned::Nothing);
     Fault { kind: FaultKind::HeadTimeout, sent, returned, reused: false, detail }
 }
+
+/// Where another region may be asked at once, the client is not asked back before this: the budget
+/// for retries may be used up.
+const OTHERS_MIN: Duration = Duration::from_secs(1);

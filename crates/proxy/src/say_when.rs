@@ -7,7 +7,8 @@ use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue};
 use nearway_wire::retry_hint::RETRY_AFTER_MS;
 
-/// Says it for the `soonest` of all. SDKs do not wait for longer than a minute (API fact sheet 4.4).
+/// Says it for the `soonest` of all. SDKs do not wait for longer than a minute, and Node's then asks
+/// again at once (API fact sheet 4.4).
 pub(crate) fn say_when(headers: &mut HeaderMap, soonest: Duration) {
     let wait = soonest.min(HINT_MAX);
     let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
@@ -18,6 +19,6 @@ pub(crate) fn say_when(headers: &mut HeaderMap, soonest: Duration) {
 }
 
 /// The longest wait that a client is asked for.
-const HINT_MAX: Duration = Duration::from_secs(60);
+pub(crate) const HINT_MAX: Duration = Duration::from_secs(60);
 /// Goes before the status in the SDKs' own decision (API fact sheet 4.4).
 pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");

@@ -287,6 +287,7 @@ fn when_all_are_throttled_the_client_is_told_the_soonest_way_back() {
         ("retry-after-ms: 7000", "retry-after: 3", ("3000", "3", "true")),
         ("retry-after: 86400", "retry-after: 100000", ("60000", "60", "false")),
         ("retry-after-ms: 2500", "x-none: 1", ("2500", "3", "true")),
+        ("retry-after: 0", "retry-after: 9", ("1000", "1", "true")),
     ] {
         let throttled = |hint: &str| {
             let answer = format!("HTTP/1.1 429 T\r\n{hint}\r\ncontent-length: 4\r\n\r\nslow");
@@ -333,7 +334,41 @@ fn what_a_region_said_is_not_lost_when_the_next_one_is_unreachable() {
     let answer = pair(&throttled.url(), &refused()).ask(CHAT);
     assert_eq!((answer.status(), answer.header("retry-after")), (429, Some("3")));
     assert_eq!(answer.header("x-nearway-region"), Some("first"));
-    assert_eq!(answer.header("x-nearway-attempts"), Some("3"));
+    assert_eq!(answer.header("x-nearway-attempts"), Some("2"), "the first one asked for patience");
+}
+
+#[test]
+fn a_region_that_may_be_asked_sooner_shortens_the_wait() {
+    let throttled =
+        RawRegion::answering("HTTP/1.1 429 T\r\nretry-after: 50\r\ncontent-length: 0\r\n\r\n");
+    let mute = RawRegion::answering("HTTP/1.1 429 T\r\ncontent-length: 0\r\n\r\n");
+    let resetting = resetting();
+    // a breaker that opens for 5 s, a cool-down of 5 s, nothing that speaks against it
+    for (second, most) in [(refused(), 5), (mute.url(), 5), (resetting.url(), 1)] {
+        let answer = pair(&throttled.url(), &second).ask(CHAT);
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert_eq!((answer.status(), wait), (429, most), "{}", answer.head);
+        assert_eq!(answer.header("x-should-retry"), Some("true"));
+    }
+}
+
+#[test]
+fn a_wait_that_no_sdk_keeps_is_not_asked_for() {
+    let closed =
+        RawRegion::answering("HTTP/1.1 503 S\r\nretry-after: 86400\r\ncontent-length: 0\r\n\r\n");
+    let busy =
+        RawRegion::answering("HTTP/1.1 503 S\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n");
+    let said = |first: &RawRegion, second: &RawRegion| {
+        let regions = [region("first", &first.url()), region("second", &second.url())];
+        let proxy = Proxy::tuned(&regions, |settings| settings.attempts = 2);
+        let answer = proxy.ask(CHAT);
+        assert_eq!(answer.status(), 503);
+        ["retry-after", "x-should-retry"].map(|name| answer.header(name).map(str::to_owned))
+    };
+    let told = |wait: &str, again: &str| [Some(wait.to_owned()), Some(again.to_owned())];
+    assert_eq!(said(&closed, &closed), told("60", "false"));
+    assert_eq!(said(&busy, &closed), told("30", "true"), "the other one is back before");
+    assert_eq!(said(&closed, &busy), [Some("30".to_owned()), None], "as the region says");
 }
 
 #[test]
