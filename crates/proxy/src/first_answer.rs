@@ -262,8 +262,10 @@ impl<T: Transport> Search<'_, T> {
             tried.iter().any(|tried| tried.hint.is_some() && *tried.region == *entry.name)
         };
         let others = fit_in(self.ranking, now, identity, settings, spoke);
-        let others = others.map(|others| others.max(OTHERS_MIN));
-        tried.iter().filter_map(|tried| tried.hint).chain(others).min()
+        let others = others.map(|others| others.max(AT_ONCE));
+        let asked = tried.iter().filter_map(|tried| tried.hint);
+        let asked = asked.map(|hint| if hint.is_zero() { AT_ONCE } else { hint });
+        asked.chain(others).min()
     }
 
     /// No region did better: what one of them said is the answer, else Nearway's own.
@@ -327,6 +329,6 @@ fn silent() -> Fault {
     Fault { kind: FaultKind::HeadTimeout, sent, returned, reused: false, detail }
 }
 
-/// Where another region may be asked at once, the client is not asked back before this: the budget
-/// for retries may be used up.
-const OTHERS_MIN: Duration = Duration::from_secs(1);
+/// Where a region may be asked at once, the client is asked back after this: the budget for retries
+/// may be used up.
+const AT_ONCE: Duration = Duration::from_secs(1);

@@ -287,6 +287,7 @@ fn when_all_are_throttled_the_client_is_told_the_soonest_way_back() {
         ("retry-after-ms: 7000", "retry-after: 3", ("3000", "3", "true")),
         ("retry-after: 86400", "retry-after: 100000", ("60000", "60", "false")),
         ("retry-after-ms: 2500", "x-none: 1", ("2500", "3", "true")),
+        ("retry-after-ms: 300", "retry-after: 9", ("300", "1", "true")),
         ("retry-after: 0", "retry-after: 9", ("1000", "1", "true")),
     ] {
         let throttled = |hint: &str| {
