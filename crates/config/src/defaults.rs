@@ -165,6 +165,11 @@ pub(crate) const HEADER: Bounded<Bytes> =
 /// only the example in an error.
 pub(crate) const BODY: Bounded<Bytes> =
     Bounded { default: Bytes(64 << 20), least: Bytes(1 << 10), most: Bytes(1 << 40) };
+/// Thirty-two bodies of [`HOLD_BODY`] at once, each for as long as its upload takes; with [`HOLD_TOTAL`]
+/// half of the gigabyte that a small container has. Less than the least would stop the search in bodies
+/// that are not long.
+pub(crate) const READ_AHEAD: Bounded<Bytes> =
+    Bounded { default: Bytes(256 << 20), least: Bytes(1 << 20), most: Bytes(1 << 40) };
 
 /// Azure's shortest limits count over one to ten seconds (API fact sheet section 8.4).
 pub(crate) const COOLDOWN: Bounded<Duration> = wait(5);

@@ -109,6 +109,8 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     let body = limits.body.map_or_else(|| "none".to_owned(), |body| Bytes(body).shown());
     writeln!(out, "limits:\n  connections: {}", limits.connections)?;
     writeln!(out, "  header: {header}\n  body: {body}")?;
+    let read_ahead = Bytes(u64::try_from(limits.read_ahead).unwrap_or(u64::MAX));
+    writeln!(out, "  read_ahead: {}", read_ahead.shown())?;
     write_breaking(out, config)?;
     writeln!(out, "log:\n  format: {}", config.log.format.shown())?;
     writeln!(out, "  requests: {}", config.log.requests)

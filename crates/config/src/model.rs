@@ -242,6 +242,9 @@ pub struct Limits {
     pub header: usize,
     /// Bytes of one request body. `None`: no limit.
     pub body: Option<u64>,
+    /// Bytes that all requests together read ahead, while they look for a deployment that is named
+    /// behind the rest; beyond `failover.hold_total`.
+    pub read_ahead: usize,
 }
 
 /// How long a region that refused is left alone.

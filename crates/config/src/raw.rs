@@ -274,6 +274,10 @@ pub(crate) struct RawLimits {
     /// One request body; `none`: no limit, since bodies are streamed.
     #[schemars(extend("default" = "none"), transform = defaults::BODY.in_schema())]
     pub(crate) body: Option<Text<OrNone<Bytes>>>,
+    /// All bodies together that are read in search of a `model` behind the rest; more wait, at most
+    /// `timeouts.client_body`.
+    #[schemars(transform = defaults::READ_AHEAD.in_schema())]
+    pub(crate) read_ahead: Option<Text<Bytes>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

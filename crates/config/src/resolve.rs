@@ -188,6 +188,7 @@ fn limits(raw: &RawLimits, source: &Source<'_>) -> Limits {
         connections: size(source.quantity(raw.connections, &defaults::CONNECTIONS).into()),
         header: size(source.quantity(raw.header, &defaults::HEADER).0),
         body: source.open(raw.body, &defaults::BODY).map(|bytes| bytes.0),
+        read_ahead: size(source.quantity(raw.read_ahead, &defaults::READ_AHEAD).0),
     }
 }
 

@@ -155,6 +155,7 @@ fn proxy(
         hedge_share: config.failover.hedge.then_some(config.failover.hedge_percent / 100.0),
         hold_first_event: config.failover.hold_first_event,
         hold_total: usize::try_from(config.failover.hold_total).unwrap_or(usize::MAX),
+        read_ahead: config.limits.read_ahead,
         timeouts: nearway_proxy::Timeouts {
             connect: timeouts.connect,
             tls: timeouts.tls,
@@ -308,7 +309,7 @@ mod tests {
     fn the_file_arrives_in_every_crate() {
         let config = config(
             "probe: {deployments: [gpt-4o], interval: 20s, samples: 5}\n\
-             limits: {connections: 1001}\n\
+             limits: {connections: 1001, read_ahead: 96MiB}\n\
              failover: {attempts: 2, hold_total: 64MiB, last_resort: false}\n\
              timeouts: {first_token_of: {o3: 2m}}\n\
              cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
@@ -322,6 +323,7 @@ mod tests {
         assert_eq!(parts.proxy.hold_total, 64 << 20);
         assert!(!parts.proxy.last_resort);
         assert_eq!(parts.proxy.first_token_of, [("o3".into(), Duration::from_secs(120))].into());
+        assert_eq!(parts.proxy.read_ahead, 96 << 20);
         assert_eq!(parts.proxy.metric_deployments, ["gpt-4o".into()]);
         let second = Duration::from_secs(1);
         assert_eq!((parts.proxy.cooldown.default, parts.proxy.cooldown.cap), (second, 2 * second));

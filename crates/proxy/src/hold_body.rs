@@ -1,8 +1,10 @@
 //! Takes as much of the body as must be seen before a region can be chosen, and keeps it for replay.
 //!
 //! A small body is read whole: it then leaves in one write with its head, and can go to any number
-//! of regions if there was room to keep it, else to one. A larger one streams from the start; only while its deployment is not known yet is
-//! it read ahead, in one pass and up to the configured limit.
+//! of regions if there was room to keep it, else to one. A larger one streams from the start; only
+//! while its deployment is not known yet is it read ahead, in one pass and up to the configured limit.
+//! Beyond as much as a small body has, it waits until there is room for all that it may need; meanwhile
+//! nothing is read of it, so that its client waits too.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,14 +15,15 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
 use nearway_upstream::{BodyLimits, Failed, Held, LazyTimer, Replay, ReplayLimits, Reserved};
 use nearway_wire::model::{BodyKind, ModelField, ModelScan, Scan, body_kind};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::admit::Admitted;
 use crate::identify::Identity;
 use crate::{Refusal, Settings};
 
-/// A body up to this size is read whole before a region is chosen.
-const SMALL: u64 = 64 * 1024;
+/// A body up to this size is read whole before a region is chosen, and as much of any other that is
+/// searched.
+const SMALL: usize = 64 * 1024;
 
 /// The client's body, as far as the attempts are concerned.
 #[derive(Debug)]
@@ -53,7 +56,9 @@ pub(crate) async fn hold_body(
     let limits = BodyLimits { max: settings.body_max, idle: settings.timeouts.client_body };
     let keep = ReplayLimits { body: settings.hold_body, total: settings.hold_total };
     let mut search = Search::new(admitted, identity);
-    if admitted.length.is_some_and(|length| length <= SMALL) {
+    let length =
+        admitted.length.map_or(usize::MAX, |length| length.try_into().unwrap_or(usize::MAX));
+    if length <= SMALL {
         let whole = read_whole(incoming, limits).await?;
         search.feed(&whole);
         let reserved = replay.reserve(whole.len(), keep);
@@ -61,8 +66,13 @@ pub(crate) async fn hold_body(
         return Ok(search.found());
     }
     let mut kept = replay.keep(keep);
+    let most = settings.hold_body.min(settings.read_ahead);
     let mut read = 0;
-    while search.goes_on() && read < settings.hold_body {
+    while search.goes_on() && read < most {
+        if read >= SMALL && !kept.has_room_ahead() {
+            let room = timeout(limits.idle, replay.ahead(length.min(most), settings.read_ahead));
+            kept.room_ahead(room.await.map_err(|_elapsed| Refusal::Overloaded)?);
+        }
         let Some(chunk) = next_chunk(incoming, limits).await? else { break };
         search.feed(&chunk);
         read += chunk.len();
@@ -73,6 +83,7 @@ pub(crate) async fn hold_body(
         }
         kept.read_ahead(&chunk);
     }
+    kept.read_enough();
     if let Outgoing::Unread(rest) = std::mem::replace(outgoing, Outgoing::Away) {
         *outgoing = Outgoing::Held(Held::new(kept, rest, limits));
     }

@@ -37,6 +37,12 @@ pub enum Refusal {
     /// The client's body paused for too long.
     #[error("The request body paused for longer than {0:?}.")]
     BodyStalled(Duration),
+    /// Too many bodies must be read before a region can be chosen.
+    #[error(
+        "Too many large request bodies are being searched for \"model\". Write it first, or name the \
+         deployment in the path."
+    )]
+    Overloaded,
     /// The whole time was spent before a region could be asked.
     #[error("The request took longer than {0:?} before a region could be asked.")]
     OutOfTime(Duration),
@@ -89,12 +95,13 @@ fn states(out: &[(Arc<str>, Condition)]) -> String {
 
 impl Refusal {
     /// Every code, for metrics that exist from the start.
-    pub(crate) const CODES: [&'static str; 17] = [
+    pub(crate) const CODES: [&'static str; 18] = [
         "nearway_malformed_request",
         "nearway_body_too_large",
         "nearway_header_timeout",
         "nearway_body_broken",
         "nearway_body_timeout",
+        "nearway_overloaded",
         "nearway_request_timeout",
         "nearway_unknown_region",
         "nearway_no_region",
@@ -120,7 +127,9 @@ impl Refusal {
             Self::HeadStalled(_) | Self::BodyStalled(_) | Self::OutOfTime(_) => {
                 StatusCode::REQUEST_TIMEOUT
             }
-            Self::NoRegion(_) | Self::AllOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::NoRegion(_) | Self::AllOut { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Unreachable(tried) => match timeout_code(tried) {
                 Some(_) => StatusCode::GATEWAY_TIMEOUT,
                 None => StatusCode::BAD_GATEWAY,
@@ -138,6 +147,7 @@ impl Refusal {
             Self::HeadStalled(_) => "nearway_header_timeout",
             Self::BodyBroken => "nearway_body_broken",
             Self::BodyStalled(_) => "nearway_body_timeout",
+            Self::Overloaded => "nearway_overloaded",
             Self::OutOfTime(_) => "nearway_request_timeout",
             Self::UnknownRegion(_) => "nearway_unknown_region",
             Self::NoRegion(_) => "nearway_no_region",
@@ -158,6 +168,7 @@ impl Refusal {
             | Self::BodyBroken
             | Self::BodyStalled(_)
             | Self::OutOfTime(_)
+            | Self::Overloaded
             | Self::AllOut { .. } => false,
             Self::Unreachable(tried) | Self::TimeIsUp(tried) => {
                 tried.last().is_some_and(|last| last.may_have_created)
@@ -193,16 +204,21 @@ impl Refusal {
         if self.is_final() {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
-        if let Self::AllOut { back_in: Some(back_in), .. } = self {
-            say_when(headers, *back_in);
+        match self {
+            Self::AllOut { back_in: Some(back_in), .. } => say_when(headers, *back_in),
+            Self::Overloaded => say_when(headers, OVERLOADED_FOR),
+            _ => {}
         }
         // what follows such a request on its connection can't be trusted, or is not worth reading
-        if self.status().is_client_error() {
+        if matches!(self, Self::Overloaded) || self.status().is_client_error() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
+
+/// The one refused has waited already, so little is left of the others.
+const OVERLOADED_FOR: Duration = Duration::from_secs(2);
 
 /// Whoever is throttled is not for long.
 fn will_last(kind: FaultKind) -> bool {
@@ -296,6 +312,7 @@ mod tests {
             Refusal::HeadStalled(Duration::from_secs(1)),
             Refusal::BodyBroken,
             Refusal::BodyStalled(Duration::from_secs(1)),
+            Refusal::Overloaded,
             Refusal::OutOfTime(Duration::from_secs(1)),
             Refusal::UnknownRegion("x".into()),
             Refusal::NoRegion("x".into()),

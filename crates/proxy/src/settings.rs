@@ -33,6 +33,9 @@ pub struct Settings {
     /// The most bytes that all requests of the process together keep for a second attempt. A body
     /// beyond it is sent once.
     pub hold_total: usize,
+    /// The most bytes that all requests of the process together read before their deployment is
+    /// known, beyond the first 64 KiB of each and beyond `hold_total`. More wait for their turn.
+    pub read_ahead: usize,
     /// Every wait has an end.
     pub timeouts: Timeouts,
     /// Client's name of a deployment -> how long its streams may take from the head to the first

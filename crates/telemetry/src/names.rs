@@ -139,6 +139,16 @@ pub const BODIES_NOT_KEPT: Family = counter(
     "Request bodies sent once and not kept for another attempt, by which limit was reached",
 );
 /// No labels.
+pub const READ_AHEAD_BYTES: Family = bytes(
+    "nearway_read_ahead_bytes",
+    "Bytes reserved for request bodies that name their deployment behind the rest",
+);
+/// No labels.
+pub const READ_AHEAD_WAITS: Family = counter(
+    "nearway_read_ahead_waits_total",
+    "Request bodies that had to wait for their turn to be read ahead",
+);
+/// No labels.
 pub const REPORTS_DROPPED: Family = counter(
     "nearway_reports_dropped_total",
     "Live measurements that the ranking did not get because its queue was full",
@@ -268,6 +278,8 @@ pub const ALL: &[Family] = &[
     HEDGE_TOKENS,
     REPLAY_BYTES,
     BODIES_NOT_KEPT,
+    READ_AHEAD_BYTES,
+    READ_AHEAD_WAITS,
     REPORTS_DROPPED,
     CLIENT_CONNECTIONS_ACCEPTED,
     CLIENT_ACCEPT_PAUSES,

@@ -34,6 +34,8 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.accept_paused();
     let replay = metrics.replay();
     replay.held(9);
+    replay.ahead(9);
+    replay.waits();
     replay.not_kept(NotKept::TotalBudget);
     let pool = metrics.pool("eastus");
     pool.opened();
@@ -151,6 +153,8 @@ fn the_names_and_labels_are_these() {
         "nearway_probe_time_to_first_token_seconds_sum region,deployment",
         "nearway_probe_tokens_total region,deployment,kind",
         "nearway_probes_total region,deployment,outcome",
+        "nearway_read_ahead_bytes",
+        "nearway_read_ahead_waits_total",
         "nearway_region_condition region,deployment,condition",
         "nearway_replay_bytes",
         "nearway_reports_dropped_total",

@@ -1,7 +1,9 @@
 //! What is kept of request bodies for another attempt, and the count of it over the whole process.
 //!
 //! Nothing waits for the budget and no request fails for it: a body that finds no room is sent once
-//! and not kept. Every byte counted is given back by a guard, so also when a request is cancelled.
+//! and not kept. Only what must be read before a region can be chosen needs room of its own
+//! ([`crate::read_ahead`]). Every byte counted is given back by a guard, so also when a request is
+//! cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,10 +11,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::{Bytes, BytesMut};
 use nearway_telemetry::{NotKept, ReplayMetrics};
 
-/// The bytes kept now by all workers together. A clone counts into the same number; it outlives any
-/// settings, while the limit comes with each request.
+use crate::read_ahead::{Ahead, Room};
+
+/// The bytes kept now by all workers together, and those read ahead. A clone counts into the same
+/// numbers; it outlives any settings, while the limits come with each request.
 #[derive(Clone, Debug, Default)]
-pub struct ReplayBudget(Arc<AtomicUsize>);
+pub struct ReplayBudget(Arc<Budget>);
+
+#[derive(Debug, Default)]
+struct Budget {
+    kept: Count,
+    room: Room,
+}
+
+/// Bytes, counted by all workers.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicUsize);
 
 /// One worker's side of the budget; requests hold it by a reference count of the worker's own.
 #[derive(Debug)]
@@ -42,6 +56,8 @@ pub struct Reserved {
 #[derive(Debug)]
 pub struct Kept {
     reserved: Reserved,
+    // for what was read ahead and is not kept
+    ahead: Option<Ahead>,
     chunks: Vec<Bytes>,
     // small pieces together: each by itself would hold on to the buffer that it was read into
     tail: BytesMut,
@@ -52,19 +68,21 @@ impl ReplayBudget {
     /// The bytes kept now.
     #[must_use]
     pub fn held(&self) -> usize {
+        self.0.kept.now()
+    }
+}
+
+impl Count {
+    pub(crate) fn now(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn take(&self, bytes: usize, total: usize) -> bool {
-        let fits = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= total);
+    pub(crate) fn take(&self, bytes: usize, total: usize) -> bool {
+        let fits = |now: usize| now.checked_add(bytes).filter(|sum| *sum <= total);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
     }
 
-    fn overdraw(&self, bytes: usize) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         if bytes > 0 {
             self.0.fetch_sub(bytes, Ordering::Relaxed);
         }
@@ -78,10 +96,11 @@ impl Replay {
         Self { budget, metrics }
     }
 
-    /// Shows the number of the whole process. On a timer: a gauge that follows each piece of each
+    /// Shows the numbers of the whole process. On a timer: a gauge that follows each piece of each
     /// body would cost as much as the count itself.
     pub fn show(&self) {
         self.metrics.held(self.budget.held());
+        self.metrics.ahead(self.room().taken());
     }
 
     /// Room for a body that is here already; `None`, and counted, where there is none.
@@ -96,7 +115,21 @@ impl Replay {
     #[must_use]
     pub fn keep(self: &Arc<Self>, limits: ReplayLimits) -> Kept {
         let reserved = self.nothing(limits);
-        Kept { reserved, chunks: Vec::new(), tail: BytesMut::new(), whole: true }
+        Kept { reserved, ahead: None, chunks: Vec::new(), tail: BytesMut::new(), whole: true }
+    }
+
+    /// Room for so much of a body that must be read before a region can be chosen, of `total` for all
+    /// bodies. Waits for it behind those that came earlier; `bytes` is at most `total`.
+    pub async fn ahead(self: &Arc<Self>, bytes: usize, total: usize) -> Ahead {
+        if !self.room().try_take(bytes, total) {
+            self.metrics.waits();
+            self.room().take(bytes, total).await;
+        }
+        Ahead::new(self.clone(), bytes)
+    }
+
+    pub(crate) fn room(&self) -> &Room {
+        &self.budget.0.room
     }
 
     fn nothing(self: &Arc<Self>, limits: ReplayLimits) -> Reserved {
@@ -110,22 +143,17 @@ impl Reserved {
         if bytes > self.limits.body {
             return Err(NotKept::RequestLimit);
         }
-        if !self.replay.budget.take(more, self.limits.total) {
+        if !self.replay.budget.0.kept.take(more, self.limits.total) {
             return Err(NotKept::TotalBudget);
         }
         self.bytes = bytes;
         Ok(())
     }
 
-    fn overdraw(&mut self, more: usize) {
-        self.replay.budget.overdraw(more);
-        self.bytes = self.bytes.saturating_add(more);
-    }
-
     fn shrink(&mut self, less: usize) {
         let less = less.min(self.bytes);
         self.bytes -= less;
-        self.replay.budget.give_back(less);
+        self.replay.budget.0.kept.give_back(less);
     }
 }
 
@@ -142,10 +170,10 @@ impl Kept {
         self.whole
     }
 
-    /// How many bytes are counted.
+    /// How many bytes are here.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.reserved.bytes
+        self.chunks.iter().map(Bytes::len).sum::<usize>() + self.tail.len()
     }
 
     /// Keeps a piece that was passed on; where there is no room for it, lets go of all.
@@ -161,21 +189,43 @@ impl Kept {
         }
     }
 
-    /// Holds a piece that could not be passed on yet, room or not: it is counted, and if there was
-    /// none, all of it goes out once.
+    /// Whether more may be read ahead than the little that any body may.
+    #[must_use]
+    pub fn has_room_ahead(&self) -> bool {
+        self.ahead.is_some()
+    }
+
+    /// From here on as much may be read ahead.
+    pub fn room_ahead(&mut self, ahead: Ahead) {
+        self.ahead = Some(ahead);
+    }
+
+    /// Holds a piece that could not be passed on yet. If the budget has no room for it all of it goes
+    /// out once, and counts as read ahead instead.
     pub fn read_ahead(&mut self, piece: &Bytes) {
-        if let Err(why) = self.reserved.grow(piece.len()) {
-            self.reserved.overdraw(piece.len());
-            if std::mem::take(&mut self.whole) {
-                self.reserved.replay.metrics.not_kept(why);
-            }
+        if self.whole
+            && let Err(why) = self.reserved.grow(piece.len())
+        {
+            self.reserved.replay.metrics.not_kept(why);
+            self.whole = false;
+            self.reserved.shrink(self.reserved.bytes);
         }
         self.push(piece);
+    }
+
+    /// Nothing more is read ahead. Only what goes out once still needs that room, until it
+    /// [went](Kept::went).
+    pub fn read_enough(&mut self) {
+        let bytes = if self.whole { 0 } else { self.bytes() };
+        if let Some(ahead) = &mut self.ahead {
+            ahead.shrink_to(bytes);
+        }
     }
 
     /// Nobody will ask for it any more, or it is no longer complete.
     pub fn let_go(&mut self) {
         self.whole = false;
+        self.ahead = None;
         self.chunks = Vec::new();
         self.tail = BytesMut::new();
         self.reserved.shrink(self.reserved.bytes);
@@ -188,8 +238,7 @@ impl Kept {
         all
     }
 
-    /// The pieces for one attempt. What can't go out again is not kept beside what is sent, and
-    /// counts until [`Kept::went`].
+    /// The pieces for one attempt. What can't go out again is not kept beside what is sent.
     pub(crate) fn lend(&mut self) -> Vec<Bytes> {
         self.seal();
         if self.whole { self.chunks.clone() } else { std::mem::take(&mut self.chunks) }
@@ -197,8 +246,9 @@ impl Kept {
 
     /// So many bytes of those that were lent have left, `all` of them if so.
     pub(crate) fn went(&mut self, bytes: usize, all: bool) {
-        if !self.whole {
-            self.reserved.shrink(if all { self.reserved.bytes } else { bytes });
+        match &mut self.ahead {
+            Some(ahead) if !all => ahead.shrink(bytes),
+            _ => self.ahead = None,
         }
     }
 
@@ -302,24 +352,59 @@ mod tests {
         for line in [
             "nearway_bodies_not_kept_total{reason=\"request_limit\"} 1\n",
             "nearway_bodies_not_kept_total{reason=\"total_budget\"} 1\n",
-            "nearway_replay_bytes 5600\n",
+            "nearway_replay_bytes 2000\n",
         ] {
             assert!(text.contains(line), "{text}");
         }
     }
 
-    #[test]
-    fn what_was_read_ahead_without_room_is_lent_once_and_counts_until_it_went() {
+    #[tokio::test]
+    async fn what_was_read_ahead_without_room_is_lent_once_and_counts_until_it_went() {
         let budget = ReplayBudget::default();
-        let mut kept = replay(&budget).keep(ReplayLimits { body: 1000, total: 100 });
+        let replay = replay(&budget);
+        let mut kept = replay.keep(ReplayLimits { body: 1000, total: 100 });
+        kept.room_ahead(replay.ahead(500, 500).await);
         kept.read_ahead(&piece(90));
+        assert_eq!((budget.held(), replay.room().taken()), (90, 500));
         kept.read_ahead(&piece(90));
+        kept.read_enough();
+        assert_eq!((budget.held(), replay.room().taken()), (0, 180));
         assert_eq!(kept.lend().concat(), [piece(90), piece(90)].concat());
-        assert_eq!((budget.held(), kept.lend().len()), (180, 0));
+        assert_eq!((replay.room().taken(), kept.lend().len()), (180, 0));
         kept.went(100, false);
-        assert_eq!(budget.held(), 80);
+        assert_eq!(replay.room().taken(), 80);
         kept.went(1, true);
-        assert_eq!(budget.held(), 0);
+        assert_eq!(replay.room().taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_read_ahead_and_is_kept_needs_no_room_of_its_own() {
+        let budget = ReplayBudget::default();
+        let replay = replay(&budget);
+        let mut kept = replay.keep(LIMITS);
+        kept.room_ahead(replay.ahead(500, 500).await);
+        kept.read_ahead(&piece(90));
+        kept.read_enough();
+        assert_eq!((budget.held(), replay.room().taken(), kept.is_whole()), (90, 0, true));
+    }
+
+    #[tokio::test]
+    async fn room_ahead_and_waits_for_it_are_shown() {
+        let metrics = metrics();
+        let replay = Arc::new(Replay::new(ReplayBudget::default(), metrics.replay()));
+        let room = replay.ahead(500, 600).await;
+        replay.show();
+        tokio::select! {
+            biased;
+            _ = replay.ahead(101, 600) => panic!("there is no room"),
+            () = std::future::ready(()) => {}
+        }
+        drop(room);
+        drop(replay.ahead(600, 600).await);
+        let text = metrics.render();
+        for line in ["nearway_read_ahead_bytes 500\n", "nearway_read_ahead_waits_total 1\n"] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 
     #[test]
@@ -370,7 +455,7 @@ mod tests {
 
     proptest! {
         /// The budget is the sum of what the bodies count, a whole body gives back what it was
-        /// given, and none that streams takes more than the limits leave.
+        /// given, and none takes more than the limits leave.
         #[test]
         fn the_count_is_the_sum_and_a_whole_body_is_what_went_in(
             acts in proptest::collection::vec(act(), 0..80),
@@ -396,13 +481,13 @@ mod tests {
                     Act::ReadAhead(at, size) => if let Some((kept, sent)) = bodies.get_mut(at % count) {
                         sent.extend(piece(size));
                         kept.read_ahead(&piece(size));
-                        prop_assert_eq!(budget.held(), before + size);
+                        prop_assert!(budget.held() <= before.max(total));
                     },
                     Act::LetGo(at) => if let Some((kept, _)) = bodies.get_mut(at % count) {
                         kept.let_go();
                     },
                 }
-                prop_assert_eq!(budget.held(), bodies.iter().map(|(kept, _)| kept.bytes()).sum::<usize>());
+                prop_assert_eq!(budget.held(), bodies.iter().map(|(kept, _)| kept.reserved.bytes).sum::<usize>());
                 for (kept, sent) in &mut bodies {
                     if kept.is_whole() {
                         prop_assert_eq!(&kept.lend().concat(), sent);

@@ -186,6 +186,7 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         hedge_share: None,
         hold_first_event: true,
         hold_total: 256 * 1024 * 1024,
+        read_ahead: 256 * 1024 * 1024,
         timeouts: Timeouts {
             connect: PATIENCE,
             tls: PATIENCE,

@@ -1,10 +1,12 @@
 //! What all requests together keep for another attempt has a bound, and beyond it none fails for it.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
+
+use nearway_proxy::Settings;
 
 use crate::harness::{Proxy, region};
 use crate::raw::{RawRegion, Response, eventually};
@@ -156,6 +158,132 @@ fn a_name_behind_all_the_rest_is_found_without_any_room() {
     assert_eq!(told.text(), body.replace("\"large\"", "\"large-west\""));
     not_kept(&proxy, "total_budget", 1);
     nothing_is_held(&proxy);
+}
+
+/// The head of a request that names its deployment somewhere in the body.
+fn late(length: usize) -> String {
+    let head = "POST /v1/embeddings HTTP/1.1\r\nhost: a\r\ncontent-type: application/json";
+    format!("{head}\r\ncontent-length: {length}\r\n\r\n")
+}
+
+const BEGIN: &str = "{\"input\":\"";
+const END: &str = "\",\"model\":\"large\"}";
+
+fn body(length: usize) -> String {
+    let input = "x".repeat(length - BEGIN.len() - END.len());
+    [BEGIN, &input, END].concat()
+}
+
+/// The beginning of one that is longer.
+fn begin(length: usize) -> String {
+    [BEGIN, &"x".repeat(length - BEGIN.len())].concat()
+}
+
+fn shows(proxy: &Proxy, line: &str) -> bool {
+    proxy.metrics.render().lines().any(|shown| shown == line)
+}
+
+/// Reads ahead no more than one body of this length at a time.
+const AHEAD: usize = 300_000;
+
+fn reads_ahead(only: &RawRegion, tune: impl FnOnce(&mut Settings)) -> Proxy {
+    Proxy::tuned(&[region("only", &only.url())], |settings| {
+        settings.read_ahead = AHEAD;
+        tune(settings);
+    })
+}
+
+#[test]
+fn a_body_waits_its_turn_to_be_searched_and_nobody_else_does() {
+    for hold_total in [0, 1_000_000] {
+        let only = RawRegion::named("only");
+        let proxy = reads_ahead(&only, |settings| settings.hold_total = hold_total);
+        let body = body(AHEAD);
+        let (begin, rest) = body.split_at(AHEAD / 2);
+        let mut first = proxy.client();
+        first.send(late(AHEAD) + begin);
+        eventually("it has all the room that it may need", || {
+            shows(&proxy, &format!("nearway_read_ahead_bytes {AHEAD}"))
+        });
+        let mut second = proxy.client();
+        let mut writer = second.stream.try_clone().unwrap();
+        let message = late(AHEAD) + &body;
+        // what is not read may stay with the client
+        let sender = std::thread::spawn(move || writer.write_all(message.as_bytes()).unwrap());
+        eventually("it waits", || shows(&proxy, "nearway_read_ahead_waits_total 1"));
+        let early = format!("{{\"model\":\"large\",\"input\":\"{}\"}}", "x".repeat(AHEAD));
+        for undelayed in [
+            post(AHEAD),
+            late(early.len()) + &early,
+            late(60_000) + &self::body(60_000),
+            "GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(),
+        ] {
+            assert_eq!(proxy.ask(&undelayed).status(), 200, "{}", undelayed.len());
+        }
+        first.send(rest);
+        assert_eq!(first.response().status(), 200);
+        assert_eq!(second.response().status(), 200);
+        sender.join().unwrap();
+        let told = only.seen();
+        assert!(told.iter().rev().take(2).all(|told| told.text() == body));
+        eventually("all is given back", || shows(&proxy, "nearway_read_ahead_bytes 0"));
+        assert!(shows(&proxy, "nearway_read_ahead_waits_total 1"));
+        nothing_is_held(&proxy);
+    }
+}
+
+#[test]
+fn a_client_that_leaves_gives_back_its_room_and_its_place() {
+    let only = RawRegion::named("only");
+    let proxy = reads_ahead(&only, |_| {});
+    let mut first = proxy.client();
+    first.send(late(AHEAD) + &begin(AHEAD / 2));
+    eventually("it has the room", || shows(&proxy, &format!("nearway_read_ahead_bytes {AHEAD}")));
+    let mut second = proxy.client();
+    second.send(late(AHEAD) + &begin(70_000));
+    eventually("it waits", || shows(&proxy, "nearway_read_ahead_waits_total 1"));
+    drop((first, second));
+    assert_eq!(proxy.ask(&(late(AHEAD) + &body(AHEAD))).status(), 200);
+    eventually("all is given back", || shows(&proxy, "nearway_read_ahead_bytes 0"));
+}
+
+#[test]
+fn chunks_take_all_the_room_that_a_body_may_need() {
+    let only = RawRegion::named("only");
+    let proxy = reads_ahead(&only, |_| {});
+    let mut client = proxy.client();
+    let body = body(100_000);
+    let (begin, rest) = body.split_at(90_000);
+    let head = late(0).replace("content-length: 0", "transfer-encoding: chunked");
+    client.send(format!("{head}{:x}\r\n{begin}", body.len()));
+    eventually("it has the room", || shows(&proxy, &format!("nearway_read_ahead_bytes {AHEAD}")));
+    client.send(format!("{rest}\r\n0\r\n\r\n"));
+    assert_eq!(client.response().status(), 200);
+    assert_eq!(only.seen().pop().unwrap().text(), body);
+    eventually("all is given back", || shows(&proxy, "nearway_read_ahead_bytes 0"));
+}
+
+#[test]
+fn whoever_waits_for_too_long_is_told_to_come_back() {
+    let only = RawRegion::named("only");
+    let proxy = reads_ahead(&only, |settings| {
+        (settings.hold_body, settings.read_ahead) = (LENGTH, LENGTH);
+        settings.timeouts.client_body = Duration::from_millis(300);
+    });
+    let mut slow = TcpStream::connect(proxy.listen).unwrap();
+    write!(slow, "{}{BEGIN}", late(2 * LENGTH)).unwrap();
+    let end = slow.try_clone().unwrap();
+    // it never pauses for long, and does not come to its end by itself
+    let trickle = std::thread::spawn(move || while slow.write_all(&[b'x'; 16]).is_ok() {});
+    eventually("it has the room", || shows(&proxy, &format!("nearway_read_ahead_bytes {LENGTH}")));
+    let mut client = proxy.client();
+    client.send(late(AHEAD) + &begin(70_000));
+    let answer = client.response();
+    assert_eq!((answer.status(), answer.header("retry-after")), (503, Some("2")));
+    assert!(answer.text().contains("\"code\":\"nearway_overloaded\""), "{}", answer.text());
+    assert!(shows(&proxy, "nearway_requests_refused_total{code=\"nearway_overloaded\"} 1"));
+    end.shutdown(Shutdown::Both).unwrap();
+    trickle.join().unwrap();
 }
 
 /// Uploads at the same time.
