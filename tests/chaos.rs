@@ -17,6 +17,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::raw::{Client, eventually};
+
 /// What the front does with connections and requests.
 #[derive(Clone)]
 pub(crate) enum Mode {
@@ -289,10 +291,6 @@ where
     let _ = client.write_all(answer.as_bytes()).await;
     let _ = client.flush().await;
     let Some(then) = then else { return pending().await };
-    if let Then::Leave(_) = then {
-        // a reset may overtake what was sent before it
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     then
 }
 
@@ -313,3 +311,17 @@ const CHUNKED_JSON: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 const CHUNK: &str = "c\r\n{\"choices\":[\r\n";
 const HALF: &str = "{\"choices\":[{\"message\":{\"con";
+
+/// That the front need not wait with a reset: the system keeps it behind what was sent.
+#[test]
+fn what_was_sent_before_a_reset_can_be_read_after_it() {
+    let region = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let front = Front::start(region.local_addr().unwrap(), None);
+    front.set(Mode::ResetMiddle);
+    for _ in 0..100 {
+        let mut client = Client::connect(front.address);
+        client.send("POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n");
+        eventually("the reset is here", || client.stream.take_error().unwrap().is_some());
+        assert!(client.until(HALF).is_some());
+    }
+}
