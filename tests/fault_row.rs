@@ -5,12 +5,14 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use crate::fault_load::{Kind, Outcome, Seen};
-use crate::faults::{Fault, How};
+use crate::faults::{Fault, How, Pace, SLOW};
 
 /// What one fault did.
 pub(crate) struct Row {
     name: &'static str,
     requests: usize,
+    /// Requests that met the fault themselves: they failed there, or waited as long as it slows.
+    met: usize,
     /// Completions that failed although another region could have answered.
     errors: usize,
     /// Completions that failed while no region could have answered.
@@ -35,13 +37,15 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Sums up the requests of a run with a fault from `begin` to `heal`.
+    /// Sums up the requests of a run with a fault that began at `begin`.
     pub(crate) fn judge(
         fault: &Fault,
+        pace: Pace,
         seen: &[Seen],
-        (begin, heal): (Duration, Duration),
+        begin: Duration,
         duplicates: usize,
     ) -> Self {
+        let heal = pace.heal();
         let all_down = matches!(fault.how, How::AllDown);
         let in_fault = |request: &Seen| request.started < heal && request.ended > begin;
         let failed = |request: &&Seen| matches!(request.outcome, Outcome::Failed(_));
@@ -59,6 +63,11 @@ impl Row {
             };
             *kinds.entry(kind).or_default() += 1;
         }
+        let met = |request: &&Seen| {
+            let waited = request.ended - request.started >= SLOW;
+            let failed = request.attempts > 1 || request.outcome != Outcome::Answered;
+            in_fault(request) && (failed || waited)
+        };
         let since = if all_down { heal } else { begin };
         let flapping = matches!(fault.how, How::Flapping);
         let wrong = |request: &&Seen| {
@@ -77,6 +86,7 @@ impl Row {
         Self {
             name: fault.name,
             requests: seen.len(),
+            met: seen.iter().filter(met).count(),
             errors: errors.len(),
             excused: excused.len(),
             broken: count(|outcome| matches!(outcome, Outcome::Broken(_))),
@@ -84,7 +94,7 @@ impl Row {
             unsure_uploads: uploads.len(),
             duplicates,
             right_again: last_wrong.map_or(Duration::ZERO, |at| at - since),
-            within: if fault.how.slows() { 2 * PROBE_INTERVAL } else { RIGHT_WITHIN },
+            within: if fault.how.slows() { 2 * PROBE_INTERVAL } else { pace.within },
             failed_over: seen.iter().filter(|request| request.attempts > 1).count(),
             slowest: seen.iter().map(|request| request.ended - request.started).max().unwrap(),
             kinds,
@@ -94,6 +104,7 @@ impl Row {
     /// What falls short of the bar.
     pub(crate) fn misses(&self) -> Vec<String> {
         let bars = [
+            (self.met == 0, "no request met the fault"),
             (self.errors > 0, "errors"),
             (self.duplicates > 0, "duplicates"),
             (self.silent_ends > 0, "silent ends"),
@@ -110,10 +121,11 @@ impl Display for Row {
             self.kinds.iter().map(|(kind, times)| format!("{times} x {kind}")).collect();
         write!(
             f,
-            "{:<25} | {:>8} | {:>6} | {:>10} | {:>9.2} s | {:>14} | {:>14} | {:>7} | {:>11} | \
+            "{:<25} | {:>8} | {:>4} | {:>6} | {:>10} | {:>9.2} s | {:>14} | {:>14} | {:>7} | {:>11} | \
              {:>5.2} s | {}",
             self.name,
             self.requests,
+            self.met,
             self.errors,
             self.duplicates,
             self.right_again.as_secs_f64(),
@@ -128,4 +140,3 @@ impl Display for Row {
 }
 
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
-const RIGHT_WITHIN: Duration = Duration::from_secs(1);

@@ -4,15 +4,16 @@
 //! The leading region is reached through a front (`chaos.rs`) that can break what a region cannot.
 //! What is measured and what the bars are is in `fault_row.rs`.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use nearway_sim::{Change, Deployment, Hint, Throttle};
 
 use crate::chaos::Mode;
-use crate::fault_load::{Event, duplicates, run};
+use crate::fault_load::{Event, Seen, duplicates, run};
 use crate::fault_row::Row;
 use crate::fault_scene::Scene;
-use crate::harness::Proxy;
+use crate::harness::{Bound, Proxy};
 use crate::raw::eventually;
 
 /// One row.
@@ -92,53 +93,82 @@ fn missing() -> [Change; 2] {
     [Change::DropDeployment(deployment.name.clone()), Change::AddDeployment(deployment)]
 }
 
-/// How many requests a second, and how long before, during and after the fault.
+/// How many requests a second, how long before, during and after the fault, and how soon all must be
+/// right again.
 #[derive(Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) rate: u32,
     pub(crate) before: Duration,
     pub(crate) during: Duration,
     pub(crate) after: Duration,
+    pub(crate) within: Duration,
+}
+
+impl Pace {
+    /// When the fault is healed.
+    pub(crate) fn heal(self) -> Duration {
+        self.before + self.during
+    }
 }
 
 impl Fault {
-    /// Starts everything, has the leader lead, and lets the fault befall it.
+    /// Lets the fault befall the leader under load.
     pub(crate) fn measure(&self, pace: Pace) -> Row {
         let scene = Scene::new(self.how);
+        let (begin, seen) = match self.how {
+            How::NoName => (Duration::ZERO, from_the_start(&scene, pace)),
+            _ => (pace.before, self.in_between(&scene, pace)),
+        };
+        Row::judge(self, pace, &seen, begin, duplicates(&scene.regions.list))
+    }
+
+    /// Starts everything, has the leader lead, and then the fault comes and goes.
+    fn in_between(&self, scene: &Scene, pace: Pace) -> Vec<Seen> {
         let proxy = Proxy::start(&scene.config);
-        let from_start = matches!(self.how, How::NoName);
-        if !from_start {
-            eventually("the leader leads", || {
-                let table = proxy.table();
-                let deployment = &table["deployments"][0];
-                let measured = |entry: &serde_json::Value| entry["state"] == "fresh";
-                deployment["leader"] == "lead"
-                    && deployment["order"].as_array().unwrap().iter().all(measured)
-            });
-        }
-        let begin = if from_start { Duration::ZERO } else { pace.before };
-        let heal = pace.before + pace.during;
+        eventually("the leader leads", || {
+            let table = proxy.table();
+            let deployment = &table["deployments"][0];
+            let measured = |entry: &serde_json::Value| entry["state"] == "fresh";
+            deployment["leader"] == "lead"
+                && deployment["order"].as_array().unwrap().iter().all(measured)
+        });
         let mut events: Vec<Event<'_>> = Vec::new();
         if matches!(self.how, How::Flapping) {
             let second = Duration::from_secs(1);
             for number in 0.. {
-                let at = begin + second * number;
-                if at >= heal {
+                let at = pace.before + second * number;
+                if at >= pace.heal() {
                     break;
                 }
-                let scene = &scene;
                 events.push((at, Box::new(move || scene.set(number % 2 == 0))));
             }
         } else {
-            events.push((begin, Box::new(|| scene.set(true))));
+            events.push((pace.before, Box::new(|| scene.set(true))));
         }
-        events.push((heal, Box::new(|| scene.set(false))));
-        let seen = run(proxy.listen, pace.rate, heal + pace.after, events);
-        drop(proxy);
-        Row::judge(self, &seen, (begin, heal), duplicates(&scene.regions.list))
+        events.push((pace.heal(), Box::new(|| scene.set(false))));
+        run(proxy.listen, pace.rate, pace.heal() + pace.after, events)
     }
 }
 
+/// The fault is there before anything is: requests wait for the proxy when it starts, so that they and
+/// no probe are the first to meet it.
+fn from_the_start(scene: &Scene, pace: Pace) -> Vec<Seen> {
+    let bound = Bound::new(&scene.config);
+    let listen = bound.listen;
+    let (some_wait, told) = channel();
+    std::thread::scope(|scope| {
+        let load = scope.spawn(move || {
+            let tell: Event<'_> = (WAITING, Box::new(move || some_wait.send(()).unwrap()));
+            run(listen, pace.rate, pace.heal() + pace.after, vec![tell])
+        });
+        told.recv().unwrap();
+        let _proxy = bound.start(None);
+        load.join().unwrap()
+    })
+}
+
+/// A few requests at any rate.
+const WAITING: Duration = Duration::from_millis(50);
 const BROWN_OUT: &str = "brown-out, 100 ms to 3 s";
 /// What a slow region takes.
 pub(crate) const SLOW: Duration = Duration::from_secs(3);

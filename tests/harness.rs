@@ -27,6 +27,13 @@ pub(crate) fn config(regions: &[String], more: &str) -> String {
     )
 }
 
+/// A proxy that is not started yet, and whose clients can connect already.
+pub(crate) struct Bound {
+    pub(crate) listen: SocketAddr,
+    config: nearway_config::Config,
+    listeners: Listeners,
+}
+
 /// A running proxy; stops and is awaited when dropped.
 pub(crate) struct Proxy {
     pub(crate) listen: SocketAddr,
@@ -35,19 +42,19 @@ pub(crate) struct Proxy {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Proxy {
-    /// Starts one and returns once it serves.
-    pub(crate) fn start(yaml: &str) -> Self {
-        Self::start_with(yaml, None)
-    }
-
-    /// The same, following changes of what `reload` names.
-    pub(crate) fn start_with(yaml: &str, reload: Option<Reload>) -> Self {
+impl Bound {
+    pub(crate) fn new(yaml: &str) -> Self {
         let config = nearway_config::load(yaml.as_bytes(), &|_: &str| None, &Disk)
             .unwrap_or_else(|problems| panic!("{problems}\n{yaml}"));
         let workers = NonZeroUsize::new(config.workers.unwrap()).unwrap();
         let (clients, admin) = (config.listen.address, config.admin.address);
         let listeners = Listeners::bind(clients, admin, workers).unwrap();
+        Self { listen: listeners.client_address().unwrap(), config, listeners }
+    }
+
+    /// Returns once it serves; follows changes of what `reload` names.
+    pub(crate) fn start(self, reload: Option<Reload>) -> Proxy {
+        let Self { config, listeners, .. } = self;
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
         let (serving, served) = oneshot::channel();
@@ -58,7 +65,19 @@ impl Proxy {
             runtime.unwrap().block_on(nearway::run(config, listeners, hooks, stop)).unwrap();
         });
         let serving = served.blocking_recv().expect("the proxy starts");
-        Self { listen: serving.listen, admin: serving.admin, shutdown, thread: Some(thread) }
+        Proxy { listen: serving.listen, admin: serving.admin, shutdown, thread: Some(thread) }
+    }
+}
+
+impl Proxy {
+    /// Starts one and returns once it serves.
+    pub(crate) fn start(yaml: &str) -> Self {
+        Self::start_with(yaml, None)
+    }
+
+    /// The same, following changes of what `reload` names.
+    pub(crate) fn start_with(yaml: &str, reload: Option<Reload>) -> Self {
+        Bound::new(yaml).start(reload)
     }
 
     /// A client connection.
