@@ -214,7 +214,7 @@ impl Kept {
     }
 
     /// Nothing more is read ahead. Only what goes out once still needs that room, until it
-    /// [went](Kept::went).
+    /// has gone.
     pub fn read_enough(&mut self) {
         let bytes = if self.whole { 0 } else { self.bytes() };
         if let Some(ahead) = &mut self.ahead {
