@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 /// How long a client waits for the end of an answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something done to the world at a time of the load's clock.
 pub(crate) type Event<'a> = (Duration, Box<dyn FnOnce() + 'a>);

@@ -28,8 +28,8 @@ pub(crate) struct Row {
     /// From the fault (or its end, when all are down) to the start of the last request that failed, or
     /// that the ill region was left to answer; as long as the fault itself: not before it was healed.
     right_again: Duration,
-    /// What `right_again` may be.
-    within: Duration,
+    /// What `right_again` may be; `None`: it is only shown.
+    within: Option<Duration>,
     /// Requests that took more than one attempt.
     failed_over: usize,
     slowest: Duration,
@@ -94,7 +94,9 @@ impl Row {
             unsure_uploads: uploads.len(),
             duplicates,
             right_again: last_wrong.map_or(Duration::ZERO, |at| at - since),
-            within: if fault.how.slows() { 2 * PROBE_INTERVAL } else { pace.within },
+            within: pace
+                .within
+                .map(|within| if fault.how.slows() { 2 * PROBE_INTERVAL } else { within }),
             failed_over: seen.iter().filter(|request| request.attempts > 1).count(),
             slowest: seen.iter().map(|request| request.ended - request.started).max().unwrap(),
             kinds,
@@ -108,7 +110,7 @@ impl Row {
             (self.errors > 0, "errors"),
             (self.duplicates > 0, "duplicates"),
             (self.silent_ends > 0, "silent ends"),
-            (self.right_again > self.within, "right again too late"),
+            (self.within.is_some_and(|within| self.right_again > within), "right again too late"),
         ];
         let missed = bars.iter().filter(|(missed, _)| *missed);
         missed.map(|(_, what)| format!("{}: {what}", self.name)).collect()

@@ -26,7 +26,8 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(how: How) -> Self {
-        let regions = Regions::start(&[("lead", 100.0), ("second", 150.0), ("third", 200.0)]);
+        // far apart: the first round decides who leads for half a minute, however busy the machine is
+        let regions = Regions::start(&[("lead", 100.0), ("second", 250.0), ("third", 400.0)]);
         for (name, _, _) in &regions.list {
             regions.control.update(name, |world| world.per_token_ms = 10.0).unwrap();
         }

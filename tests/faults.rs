@@ -101,7 +101,8 @@ pub(crate) struct Pace {
     pub(crate) before: Duration,
     pub(crate) during: Duration,
     pub(crate) after: Duration,
-    pub(crate) within: Duration,
+    /// When requests must be right again after the first fault; `None`: that is only shown.
+    pub(crate) within: Option<Duration>,
 }
 
 impl Pace {

@@ -36,8 +36,8 @@ fn clients_see_that_a_stream_breaks_off() {
 
 #[test]
 fn clients_notice_nothing_of_a_region_that_is_silent() {
-    // a silence is told by its length, and other tests run beside this one
-    holds("black hole", Pace { during: ms(2_500), within: ms(2_000), ..MOMENT });
+    // a silence is told by its length
+    holds("black hole", Pace { during: ms(2_500), ..MOMENT });
 }
 
 #[test]
@@ -63,8 +63,10 @@ fn holds(name: &str, pace: Pace) {
     assert!(misses.is_empty(), "{misses:?}\n{row}");
 }
 
+/// How soon requests are right again is a time: `make faults` holds it against its bar, where nothing
+/// else runs beside.
 const MOMENT: Pace =
-    Pace { rate: 100, before: ms(300), during: ms(1_300), after: ms(200), within: ms(1_000) };
+    Pace { rate: 100, before: ms(300), during: ms(1_300), after: ms(200), within: None };
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -31,7 +31,7 @@ mod table {
     fn every_fault_meets_its_bar() {
         let ms = Duration::from_millis;
         let (before, during, after) = (ms(700), ms(3_000), ms(1_300));
-        let pace = Pace { rate: 200, before, during, after, within: ms(1_000) };
+        let pace = Pace { rate: 200, before, during, after, within: Some(ms(1_000)) };
         println!("\n{HEADER}");
         let mut misses = Vec::new();
         for fault in FAULTS {
