@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use nearway_admin::{App, Status, serve};
 use nearway_route::{
-    Backoff, BreakerSettings, Condition, DeploymentSet, Failure, Lack, Live, Moment, Outcome,
-    RankBy, Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
+    Asked, Backoff, BreakerSettings, Condition, DeploymentSet, Failure, Lack, Live, Moment,
+    Outcome, RankBy, Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy,
+    Switch, Table,
 };
 use nearway_telemetry::{Build, Metrics};
 use serde_json::{Value, json};
@@ -76,7 +77,7 @@ fn taught(
     let mut ranker = Ranker::new(routing, 7, regions, vec!["gpt-4o".into()]);
     for (id, outcome) in (1..).zip(outcomes) {
         let at = Moment::from(NOW - Duration::from_secs(2));
-        let sample = Sample { at, source: Source::Probe, outcome };
+        let sample = Sample { at, source: Source::Probe, asked: Asked::probe(0), outcome };
         ranker.observe(RegionId(id), Some("gpt-4o"), sample);
     }
     let mut status = Status {

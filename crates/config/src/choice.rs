@@ -10,8 +10,6 @@ use crate::text::Sketch;
 /// One of a few words.
 pub(crate) trait Choice: Copy + PartialEq + 'static {
     const ALL: &'static [(&'static str, Self)];
-    /// Words that are decided but not built yet.
-    const LATER: &'static [&'static str] = &[];
 
     /// The word, or what to write instead.
     fn parse(text: &str) -> Result<Self, String> {
@@ -20,9 +18,6 @@ pub(crate) trait Choice: Copy + PartialEq + 'static {
         }
         let words: Vec<_> = Self::ALL.iter().map(|(word, _)| *word).collect();
         let all = words.join(" or ");
-        if let Some(word) = Self::LATER.iter().find(|word| **word == text) {
-            return Err(format!("`{word}` is not available yet: write {all}"));
-        }
         match nearest(text, &words) {
             Some(near) => Err(format!("write {all}: did you mean `{near}`?")),
             None => Err(format!("write {all}")),
@@ -69,8 +64,8 @@ impl Choice for ProbeStyle {
 }
 
 impl Choice for Strategy {
-    const ALL: &'static [(&'static str, Self)] = &[("average", Self::Average)];
-    const LATER: &'static [&'static str] = &["adaptive"];
+    const ALL: &'static [(&'static str, Self)] =
+        &[("average", Self::Average), ("adaptive", Self::Adaptive)];
 }
 
 impl Choice for RankBy {
@@ -97,9 +92,5 @@ mod tests {
         let error = |text| ProbeStyle::parse(text).unwrap_err();
         assert_eq!(error("azur"), "write azure or v1 or openai: did you mean `azure`?");
         assert_eq!(error("sk-0123456789"), "write azure or v1 or openai");
-        assert_eq!(
-            Strategy::parse("adaptive").unwrap_err(),
-            "`adaptive` is not available yet: write average"
-        );
     }
 }

@@ -152,10 +152,11 @@ pub struct Routing {
 
 /// How a score is made of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Strategy {
     /// The mean over the window.
     Average,
+    /// What requests would cost, learned from probes and clients' requests.
+    Adaptive,
 }
 
 /// The time that regions are ranked by.

@@ -89,7 +89,6 @@ fn keys_beside_good_regions_are_checked_alike() {
         ("probe: {interval: 30}", "probe.interval: write a duration with its unit, such as 30s"),
         ("probe: {intervall: 30s}", "probe.intervall: unknown key: did you mean `interval`?"),
         ("probe: {deployments: [x, x]}", "probe.deployments[1]: named twice"),
-        ("routing: {strategy: adaptive}", "routing.strategy: `adaptive` is not available yet"),
         ("routing: {window: 10s}", "routing.window: shorter than probe.interval"),
         ("cooldown: {default: 50s, cap: 20s}", "cooldown.cap: cap is below default"),
         ("cooldown: {unauthorized: 60}", "cooldown.unauthorized: write a duration with its unit"),

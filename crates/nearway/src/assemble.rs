@@ -248,8 +248,7 @@ fn routing(config: &Config) -> RoutingSettings {
     RoutingSettings {
         strategy: match routing.strategy {
             Strategy::Average => nearway_route::Strategy::Average,
-            // a strategy that the file knows and the ranking does not is a defect of this file
-            _ => nearway_route::Strategy::default(),
+            Strategy::Adaptive => nearway_route::Strategy::Adaptive,
         },
         rank_by: match routing.rank_by {
             RankBy::FirstToken => nearway_route::RankBy::FirstToken,

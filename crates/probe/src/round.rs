@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nearway_route::{RegionId, Sample, Source};
+use nearway_route::{Asked, RegionId, Sample, Source};
 use nearway_upstream::{Clock, Fault, Transport};
 use nearway_wire::usage::Usage;
 use tokio::task::JoinSet;
@@ -96,7 +96,7 @@ impl RegionRound {
     fn add(&mut self, finding: Finding) -> Then {
         let then = verdict::then(finding.fault.as_ref(), finding.retry_after);
         let Finding { at, outcome, fault, usage, .. } = finding;
-        self.samples.push(Sample { at, source: Source::Probe, outcome });
+        self.samples.push(Sample { at, source: Source::Probe, asked: Asked::probe(0), outcome });
         let usage = usage.unwrap_or_default();
         self.usage.prompt = self.usage.prompt.saturating_add(usage.prompt);
         self.usage.completion = self.usage.completion.saturating_add(usage.completion);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nearway_route::{Live, Moment, OTHER, Ranker, RegionId, Sample, Source, Table};
+use nearway_route::{Asked, Live, Moment, OTHER, Ranker, RegionId, Sample, Source, Table};
 use nearway_telemetry::Metrics;
 use nearway_upstream::{Clock, Side, Transport};
 use tokio::sync::mpsc;
@@ -168,7 +168,12 @@ impl<T: Transport + 'static> Prober<T> {
         let deployment = due.stop.as_deref();
         // what Nearway itself lacks says nothing of the region
         if finding.fault.as_ref().is_none_or(|fault| fault.kind.side() != Side::Nearway) {
-            let sample = Sample { at: finding.at, source: Source::Probe, outcome: finding.outcome };
+            let sample = Sample {
+                at: finding.at,
+                source: Source::Probe,
+                asked: Asked::probe(0),
+                outcome: finding.outcome,
+            };
             self.ranker.observe(due.region, deployment, sample);
         }
 

@@ -36,6 +36,8 @@ impl Standings {
             Outcome::Answer { first_token, total, .. } => handle.succeeded(first_token, total),
             Outcome::Reachable { head } => handle.succeeded(None, head),
             Outcome::Failure { reason, after, .. } => handle.failed(reason, after),
+            // a probe is waited for
+            Outcome::GivenUp { .. } => {}
         }
         if let Some(usage) = finding.usage {
             handle.tokens(TokenKind::Prompt, usage.prompt);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{Awaited, Failure, Lack, Moment, Outcome, Sample, Source, Vitals};
+use nearway_route::{Asked, Awaited, Failure, Lack, Moment, Outcome, Sample, Source, Vitals};
 use nearway_telemetry::{
     Failover, HedgeEvent, RequestLine, RequestOutcome, credential_refused, failover, request_line,
     request_lines_enabled,
@@ -391,7 +391,12 @@ impl Settle {
         let report = Report {
             region: target.id,
             deployment: settings.metric_deployments.get(self.deployment_place).cloned(),
-            sample: Sample { at: Moment::from(now), source: Source::Live, outcome },
+            sample: Sample {
+                at: Moment::from(now),
+                source: Source::Live,
+                asked: Asked::probe(0),
+                outcome,
+            },
         };
         self.shared.reports.push(report, &self.shared.metrics);
     }

@@ -34,9 +34,18 @@ impl State {
         }
     }
 
-    /// The state that follows from the newest probe.
-    pub(crate) fn of(newest: Option<&Sample>, now: Moment, stale_after: Duration) -> Self {
+    /// The state that follows from the newest probe, or from a newer answer to a client if that counts.
+    pub(crate) fn of(
+        newest: Option<&Sample>,
+        answered: Option<Moment>,
+        now: Moment,
+        stale_after: Duration,
+    ) -> Self {
         match newest {
+            _ if answered > newest.map(|sample| sample.at) => {
+                let age = answered.map(|at| now.since(at));
+                if age > Some(stale_after) { Self::Stale } else { Self::Fresh }
+            }
             None => Self::Unknown,
             Some(sample) if sample.outcome.is_failure() => Self::Down,
             Some(sample) if now.since(sample.at) > stale_after => Self::Stale,
@@ -48,7 +57,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Outcome, Source};
+    use crate::sample::{Asked, Outcome, Source};
 
     #[test]
     fn the_newest_probe_decides() {
@@ -63,10 +72,34 @@ mod tests {
             (Some(bad), 0, State::Down),
             (Some(bad), 91, State::Down),
         ] {
-            let sample =
-                outcome.map(|outcome| Sample { at: Moment::ZERO, source: Source::Probe, outcome });
-            let state = State::of(sample.as_ref(), Moment::ZERO + second * age, second * 90);
+            let sample = outcome.map(|outcome| Sample {
+                at: Moment::ZERO,
+                source: Source::Probe,
+                asked: Asked::probe(0),
+                outcome,
+            });
+            let state = State::of(sample.as_ref(), None, Moment::ZERO + second * age, second * 90);
             assert_eq!(state, expected, "{outcome:?} at {age} s");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_client_counts_if_it_is_newer() {
+        let second = Duration::from_secs(1);
+        let outcome = Outcome::Failure { reason: "timeout", after: second, retry_after: None };
+        let at = Moment::ZERO + second * 10;
+        let failed = Sample { at, source: Source::Probe, asked: Asked::probe(0), outcome };
+        for (answered, age, expected) in [
+            (9, 11, State::Down),
+            (10, 11, State::Down),
+            (11, 11, State::Fresh),
+            (11, 101, State::Fresh),
+            (11, 102, State::Stale),
+        ] {
+            let answered = Some(Moment::ZERO + second * answered);
+            let state =
+                State::of(Some(&failed), answered, Moment::ZERO + second * age, second * 90);
+            assert_eq!(state, expected, "answered {answered:?}, now {age}");
         }
     }
 }

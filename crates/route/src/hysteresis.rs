@@ -7,7 +7,11 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    health::State, moment::Moment, rank::Standing, region::RegionId, settings::Switch,
+    health::State,
+    moment::{Moment, scaled},
+    rank::Standing,
+    region::RegionId,
+    settings::Switch,
     verdict::Verdict,
 };
 
@@ -29,6 +33,8 @@ pub(crate) struct Leader {
     /// Kept because a change still names a region that a reload removed.
     pub(crate) name: Arc<str>,
     pub(crate) since: Moment,
+    /// What it scored when it took over; `None` where that gives it no protection to lose.
+    pub(crate) scored: Option<Duration>,
 }
 
 /// Where in the natural order the leader is, and why it leads.
@@ -52,7 +58,8 @@ impl Leadership {
 
         match former {
             Some(same) if same.region == next.region => {
-                self.leader = Some(Leader { since: same.since, ..next });
+                let scored = same.scored.min(next.scored).or(same.scored);
+                self.leader = Some(Leader { since: same.since, scored, ..next });
                 Step::Stays
             }
             former => {
@@ -94,11 +101,13 @@ impl Leadership {
 
         let failed = leader.failed_since(former.since);
         let held = now.since(former.since) >= switch.hold;
+        let slower = former.has_become_slower(leader.score());
         let verdict = match gain(leader, best, switch) {
             Gain::TooShort => Verdict::GainTooShort,
             Gain::TooSmall => Verdict::GainTooSmall,
             Gain::Enough if failed => return best_leads(Verdict::LeaderFailed),
             Gain::Enough if held => return best_leads(Verdict::Better),
+            Gain::Enough if slower => return best_leads(Verdict::LeaderSlower),
             Gain::Enough => Verdict::Holding,
         };
         Some(Decision { position, verdict })
@@ -107,6 +116,14 @@ impl Leadership {
     /// Since when the leader leads.
     pub(crate) fn since(&self) -> Option<Moment> {
         self.leader.as_ref().map(|leader| leader.since)
+    }
+}
+
+impl Leader {
+    /// Whether it is no longer what it was when it took over: then the hold time protects nothing.
+    fn has_become_slower(&self, score: Option<Duration>) -> bool {
+        let slower = |(then, now): (Duration, Duration)| now > scaled(then, SLOWER_BY);
+        self.scored.zip(score).is_some_and(slower)
     }
 }
 
@@ -155,7 +172,7 @@ enum Gain {
 
 fn gain(leader: &Standing, best: &Standing, switch: &Switch) -> Gain {
     let (Some(now), Some(then)) = (leader.score(), best.score()) else { return Gain::TooShort };
-    let gained = now.saturating_sub(then);
+    let gained = now.saturating_sub(then).saturating_sub(scaled(best.doubt(), DOUBT_SHARE));
     if gained < switch.at_least || gained.is_zero() {
         return Gain::TooShort;
     }
@@ -166,6 +183,11 @@ fn gain(leader: &Standing, best: &Standing, switch: &Switch) -> Gain {
     }
     Gain::Enough
 }
+
+/// A leader that takes so much longer than when it took over has become slower.
+const SLOWER_BY: f64 = 1.25;
+/// Of what is not known of the better region, so much is taken off the gain.
+const DOUBT_SHARE: f64 = 0.3;
 
 #[cfg(test)]
 mod tests {
@@ -188,7 +210,8 @@ mod tests {
     /// Region 0 leads since the epoch, after a first round.
     fn led_by_region_0() -> Leadership {
         let mut leadership = Leadership::default();
-        let leader = Leader { region: RegionId(0), name: "r0".into(), since: Moment::ZERO };
+        let leader =
+            Leader { region: RegionId(0), name: "r0".into(), since: Moment::ZERO, scored: None };
         let step = leadership.follow(leader, &[fresh(0, 1)], SWITCH.hold);
         assert_eq!(step, Step::Follows(None));
         leadership
@@ -252,7 +275,8 @@ mod tests {
     #[test]
     fn a_tie_is_no_gain_even_if_a_switch_needs_none() {
         let mut leadership = led_by_region_0();
-        let leader = Leader { region: RegionId(1), name: "r1".into(), since: Moment::ZERO };
+        let leader =
+            Leader { region: RegionId(1), name: "r1".into(), since: Moment::ZERO, scored: None };
         leadership.follow(leader, &[fresh(0, 9), fresh(1, 9)], SWITCH.hold);
         let easy = Switch { percent: 0.0, at_least: Duration::ZERO, hold: Duration::ZERO };
         let decision = decide_by(&leadership, &[fresh(0, 9), fresh(1, 9)], ms(0), easy);
@@ -290,7 +314,7 @@ mod tests {
     fn the_first_round_decides_without_hysteresis_but_not_for_ever() {
         let mut leadership = Leadership::default();
         let standings = [fresh(1, 300), bare(0, State::Unknown), bare(2, State::Unknown)];
-        let lead = |since| Leader { region: RegionId(1), name: "r1".into(), since };
+        let lead = |since| Leader { region: RegionId(1), name: "r1".into(), since, scored: None };
         leadership.follow(lead(Moment::ZERO), &standings, SWITCH.hold);
         let next = [fresh(0, 290), fresh(1, 300), bare(2, State::Unknown)];
         assert_eq!(decide(&leadership, &next, ms(1)), (0, Verdict::FirstRound));

@@ -11,7 +11,7 @@
 //! ```
 //! use std::time::Duration;
 //! use nearway_route::{
-//!     DeploymentSet, Lack, Moment, Outcome, Plan, RankBy, Ranker, RegionId, RegionSpec,
+//!     Asked, DeploymentSet, Lack, Moment, Outcome, Plan, RankBy, Ranker, RegionId, RegionSpec,
 //!     RoutingSettings, Sample, Source, Strategy, Switch,
 //! };
 //!
@@ -38,7 +38,7 @@
 //! let now = Moment::ZERO + ms(500);
 //! for (id, first_token) in [(0, 240), (1, 90)] {
 //!     let outcome = Outcome::Answer { first_token: Some(ms(first_token)), total: ms(400), tokens: 5 };
-//!     let sample = Sample { at: now, source: Source::Probe, outcome };
+//!     let sample = Sample { at: now, source: Source::Probe, asked: Asked::probe(0), outcome };
 //!     ranker.observe(RegionId(id), Some("gpt-4o"), sample);
 //! }
 //! let table = ranker.rank(now).table;
@@ -51,16 +51,23 @@
 
 mod backoff;
 mod breaker;
+mod choice;
 mod condition;
 mod contest;
 mod cooldown;
+mod cost;
+mod curiosity;
 mod deadline;
+mod estimate;
 mod health;
 mod hysteresis;
+mod knowledge;
 mod lack;
 mod live;
 mod member;
+mod mix;
 mod moment;
+mod pending;
 mod plan;
 mod rank;
 mod ranker;
@@ -70,6 +77,7 @@ mod retry_budget;
 mod sample;
 mod score;
 mod settings;
+mod shape;
 mod silence;
 mod spread;
 mod table;
@@ -80,22 +88,29 @@ mod window;
 
 pub use backoff::Backoff;
 pub use breaker::{Breaker, BreakerSettings, BreakerState, Failure};
+pub use choice::Why;
 pub use condition::Condition;
 pub use contest::LeaderChange;
 pub use cooldown::Cooldown;
+pub use cost::{Cost, Wait};
+pub use estimate::{Circumstances, Estimate, Expected};
 pub use health::State;
+pub use knowledge::Known;
 pub use lack::{Lack, MAX_OPERATIONS};
 pub use live::{Live, Reader};
+pub use mix::Typical;
 pub use moment::Moment;
+pub use pending::{Evidence, Pends};
 pub use plan::{MAX_TRIED, Plan};
 pub use ranker::{Published, Ranker};
 pub use region::{DeploymentSet, RegionId, RegionSpec};
 pub use retry_budget::{RetryBudget, RetryBudgetSettings};
-pub use sample::{Measured, Outcome, Sample, Source};
+pub use sample::{Asked, Measured, Outcome, Sample, Source};
 pub use settings::{RankBy, RoutingSettings, Strategy, Switch};
+pub use shape::{Class, Shape};
 pub use silence::{Awaited, Waiting};
 pub use spread::Spread;
-pub use table::{Entry, LastError, OTHER, Ranking, Table};
+pub use table::{Entry, LastError, Lead, OTHER, Ranking, Table};
 pub use track::LiveTally;
 pub use verdict::Verdict;
 pub use vitals::{InFlight, Vitals};

@@ -5,10 +5,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
+    knowledge::{Beside, Knowledge},
     moment::Moment,
     region::RegionSpec,
     sample::{Measured, Sample, Source},
-    settings::RoutingSettings,
+    settings::{RoutingSettings, Strategy},
     table::Entry,
     track::{Reading, Track},
     vitals::Vitals,
@@ -68,6 +69,18 @@ impl Member {
         }
     }
 
+    /// What the adaptive strategy makes of a sample of a probed deployment.
+    pub(crate) fn learn(&mut self, deployment: &str, sample: &Sample, beside: &Beside) {
+        if let Some(track) = self.tracks.get_mut(deployment) {
+            track.learn(sample, beside);
+        }
+    }
+
+    /// What it has made of those of a probed deployment; `None` if the region does not serve it.
+    pub(crate) fn knowledge(&self, deployment: &str) -> Option<&Knowledge> {
+        self.tracks.get(deployment).map(Track::knowledge)
+    }
+
     pub(crate) fn expire(&mut self, now: Moment, span: Duration) {
         for track in self.tracks.values_mut().chain([&mut self.other]) {
             track.expire(now, span);
@@ -92,7 +105,11 @@ impl Member {
     ) -> Option<Entry> {
         let track = self.tracks.get(deployment)?;
         let reading = track.reading(settings, settings.rank_by.into(), now);
-        Some(self.entry_from(reading, track))
+        let known = match settings.strategy {
+            Strategy::Adaptive => track.knowledge().at(now, settings.probe_interval),
+            Strategy::Average => None,
+        };
+        Some(Entry { known, ..self.entry_from(reading, track) })
     }
 
     /// The region's entry in the fallback, from all its probed deployments together, or from
@@ -119,6 +136,7 @@ impl Member {
             zone: self.spec.zone.clone(),
             state: reading.state,
             score: reading.score,
+            known: None,
             first_token: reading.first_token,
             total: reading.total,
             head: reading.head,

@@ -44,6 +44,11 @@ impl From<Duration> for Moment {
     }
 }
 
+/// A multiple of a time; the longest there is where that does not fit.
+pub(crate) fn scaled(time: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(time.as_secs_f64() * factor).unwrap_or(Duration::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,10 +5,12 @@
 //! gets, and whether it may be repeated at all, the proxy decides.
 
 use crate::{
+    choice::{Why, cheapest},
     condition::Condition,
     lack::Lack,
     moment::Moment,
     region::RegionId,
+    shape::Shape,
     table::{Entry, Ranking},
 };
 
@@ -21,6 +23,8 @@ pub struct Plan {
     operation: Lack,
     last_resort: bool,
     sent_once: bool,
+    shape: Option<Shape>,
+    why: Why,
     tried: [RegionId; MAX_TRIED],
     count: usize,
 }
@@ -30,7 +34,15 @@ impl Plan {
     /// to a region that is out than nowhere.
     pub const fn new(operation: Lack, last_resort: bool) -> Self {
         let tried = [RegionId(0); MAX_TRIED];
-        Self { operation, last_resort, sent_once: false, tried, count: 0 }
+        Self {
+            operation,
+            last_resort,
+            sent_once: false,
+            shape: None,
+            why: Why::Order,
+            tried,
+            count: 0,
+        }
     }
 
     /// The request can't be repeated elsewhere if it fails. It is no breaker's trial while another
@@ -43,11 +55,18 @@ impl Plan {
         Self { sent_once, ..self }
     }
 
+    /// What the request is like: it goes where such a one costs least. Without, the ranking's order
+    /// decides.
+    #[must_use]
+    pub const fn of(self, shape: Shape) -> Self {
+        Self { shape: Some(shape), ..self }
+    }
+
     /// The region to try next, among those that are `allowed`; `None` when there is none left that
     /// may be tried. The request must be sent there: a trial may have been claimed for it.
     ///
-    /// 1. In the ranking's order, those that can be expected to answer: the good ones, and of those
-    ///    whose traffic returns each when its turn is. A request's first attempt is also the trial
+    /// 1. In the ranking's order, or by [cost](Self::of), those that can be expected to answer: the good
+    ///    ones, and of those whose traffic returns each when its turn is. A request's first attempt is also the trial
     ///    of a half-open breaker, unless it is [sent once](Self::sent_once); a later one has seen a
     ///    fault already and does not look for more.
     /// 2. Else the least bad by [`Condition`]: nearly spent, then recovering.
@@ -69,14 +88,58 @@ impl Plan {
             let order = ranking.order.iter();
             order.filter(|entry| !self.has_tried(entry.region) && allowed(entry))
         };
-        let entry = match left().find(|entry| self.is_fit(entry, now)) {
-            Some(entry) => entry,
-            None => self.least_bad(left, now)?,
+        let fit = match self.by_cost(ranking, left, now) {
+            Some((entry, why)) => Some((entry, why)),
+            None => left().find(|entry| self.is_fit(entry, now)).map(|entry| (entry, Why::Order)),
         };
+        let (entry, why) = match fit {
+            Some(fit) => fit,
+            None => (self.least_bad(left, now)?, Why::LeastBad),
+        };
+        self.why = why;
 
         *self.tried.get_mut(self.count)? = entry.region;
         self.count = self.count.saturating_add(1);
         Some(entry)
+    }
+
+    /// Why the region that was given out last was the one.
+    pub const fn why(&self) -> Why {
+        self.why
+    }
+
+    /// The fit region that costs least; `None` where costs do not decide, or none is fit.
+    fn by_cost<'t, I: Iterator<Item = &'t Entry>>(
+        &self,
+        ranking: &'t Ranking,
+        left: impl Fn() -> I,
+        now: Moment,
+    ) -> Option<(&'t Entry, Why)> {
+        let shape = self.shape?;
+        let lead = ranking.lead(shape.class())?;
+        let mut refused = [RegionId(0); MAX_TRIED];
+        let mut count = 0;
+        loop {
+            let refused_here = refused.get(..count).unwrap_or_default();
+            let seems_fit = |entry: &&Entry| {
+                !refused_here.contains(&entry.region)
+                    && match entry.condition(self.operation, now) {
+                        Condition::Good => true,
+                        Condition::Recovering => entry.nearly_spent_for(now).is_none(),
+                        _ => false,
+                    }
+            };
+            let tier = left().filter(seems_fit).map(|entry| entry.tier).min()?;
+            let in_tier = || left().filter(seems_fit).filter(|entry| entry.tier == tier);
+            let leader = if self.count == 0 { lead.leader } else { None };
+            let (entry, why) = cheapest(in_tier, leader, shape, &lead.typical, now)?;
+            if self.is_fit(entry, now) {
+                return Some((entry, why));
+            }
+            // it is not its turn, or a trial is under way there
+            *refused.get_mut(count)? = entry.region;
+            count += 1;
+        }
     }
 
     /// Whether this region is to be taken where it stands in the ranking.
@@ -167,6 +230,7 @@ mod tests {
             zone: None,
             state,
             score: None,
+            known: None,
             first_token: None,
             total: None,
             head: None,
@@ -193,6 +257,7 @@ mod tests {
             measured: Measured::FirstToken,
             order: order.into_iter().collect(),
             leader_since: None,
+            leads: Box::default(),
             verdict: Verdict::Best,
         }
     }

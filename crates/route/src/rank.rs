@@ -17,6 +17,8 @@ pub(crate) struct Standing {
     place: usize,
     region: RegionId,
     last_failure: Option<Moment>,
+    /// How little is known of the score: so much more a switch to it must gain.
+    doubt: Duration,
 }
 
 /// Regions of one class compete by score; a better class wins whatever the scores.
@@ -35,12 +37,21 @@ impl Standing {
         score: Option<Duration>,
     ) -> Self {
         let class = Class { state, unscored: score.is_none() };
-        Self { class, score, place, region, last_failure: None }
+        Self { class, score, place, region, last_failure: None, doubt: Duration::ZERO }
     }
 
     /// The same, with the time of its newest failed probe.
     pub(crate) const fn failed_at(self, last_failure: Option<Moment>) -> Self {
         Self { last_failure, ..self }
+    }
+
+    /// The same, with what is not known of its score.
+    pub(crate) const fn doubted(self, doubt: Duration) -> Self {
+        Self { doubt, ..self }
+    }
+
+    pub(crate) const fn doubt(&self) -> Duration {
+        self.doubt
     }
 
     pub(crate) const fn class(&self) -> Class {

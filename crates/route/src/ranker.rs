@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use crate::{
     contest::{Contest, LeaderChange},
+    estimate::{Circumstances, Estimate, Expected},
+    knowledge::Beside,
     member::Member,
     moment::Moment,
     region::{RegionId, RegionSpec},
     sample::{Measured, Sample},
-    settings::RoutingSettings,
+    settings::{RoutingSettings, Strategy},
+    shape::Shape,
     table::Table,
 };
 
@@ -99,9 +102,56 @@ impl Ranker {
     ///
     /// Samples of a region or a probe that a reload removed come too late and are dropped.
     pub fn observe(&mut self, region: RegionId, deployment: Option<&str>, sample: Sample) {
+        if let Some(deployment) = deployment {
+            self.learn(region, deployment, &sample);
+        }
         if let Some(member) = self.members.iter_mut().find(|member| member.spec().id == region) {
             member.observe(deployment, sample);
         }
+    }
+
+    /// What the adaptive strategy makes of it: kept up by either strategy, so that a reload that
+    /// changes it begins with what is known.
+    fn learn(&mut self, region: RegionId, deployment: &str, sample: &Sample) {
+        let contest = self.contests.iter_mut().find(|contest| *contest.deployment == *deployment);
+        let Some(contest) = contest else { return };
+        contest.learn(sample);
+        let output = contest.typical(sample.asked.shape.class()).output;
+        let interval = self.settings.probe_interval;
+        let others = self.members.iter().filter(|member| member.spec().id != region);
+        let known: Vec<_> = others
+            .filter_map(|member| member.knowledge(deployment)?.at(sample.at, interval))
+            .map(|known| known.estimate)
+            .collect();
+        let beside = Beside { like: Estimate::pooled(known.iter()), output, interval };
+        if let Some(member) = self.members.iter_mut().find(|member| member.spec().id == region) {
+            member.learn(deployment, sample, &beside);
+        }
+    }
+
+    /// When a probe of this deployment in this region is worth its tokens; `None` where the strategy
+    /// does not tell, and the timetable decides alone.
+    pub fn probe_due(&self, region: RegionId, deployment: &str, now: Moment) -> Option<Moment> {
+        if self.settings.strategy != Strategy::Adaptive {
+            return None;
+        }
+        let interval = self.settings.probe_interval;
+        let typical = Circumstances { shape: Shape::PROBE, output: 0.0, in_flight: 0 };
+        let expected = |member: &Member| {
+            let known = member.knowledge(deployment)?.at(now, interval)?;
+            Some(known.calm(typical))
+        };
+        let member = self.members.iter().find(|member| member.spec().id == region)?;
+        let best = self
+            .members
+            .iter()
+            .filter_map(expected)
+            .min_by(|one, other| one.millis.total_cmp(&other.millis));
+        let is_far = |(here, best): (Expected, Expected)| {
+            here.millis - best.millis > FAR * here.doubt.hypot(best.doubt)
+        };
+        let far = expected(member).zip(best).is_some_and(is_far);
+        Some(member.knowledge(deployment)?.curiosity().due(interval, far))
     }
 
     /// Makes the table of this moment. Works from the start on, before any sample.
@@ -124,13 +174,16 @@ impl Ranker {
             let entries = members
                 .filter_map(|member| member.entry(&contest.deployment, &settings, now))
                 .collect();
-            let (ranking, change) = contest.run(entries, clock, &settings.switch, now);
+            let (ranking, change) = match settings.strategy {
+                Strategy::Adaptive => contest.by_cost(entries, clock, &settings.switch, now),
+                Strategy::Average => contest.by_score(entries, clock, &settings.switch, now),
+            };
             rankings.push(Arc::new(ranking));
             changes.extend(change);
         }
         let members = self.members.iter();
         let entries = members.map(|member| member.fallback_entry(&settings, clock, now)).collect();
-        let (fallback, change) = self.fallback.run(entries, clock, &settings.switch, now);
+        let (fallback, change) = self.fallback.by_score(entries, clock, &settings.switch, now);
         changes.extend(change);
 
         let (generation, version) = (self.generation, self.version);
@@ -145,3 +198,6 @@ impl Ranker {
         self.members.iter().all(|member| member.is_probed(reachability_only))
     }
 }
+
+/// A region whose time differs from the best by more deviations could hardly have become it.
+const FAR: f64 = 1.2;

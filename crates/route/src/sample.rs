@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::moment::Moment;
+use crate::{moment::Moment, shape::Shape};
 
 /// What was seen, when, and by whom.
 ///
@@ -18,16 +18,34 @@ pub struct Sample {
     pub at: Moment,
     /// Who saw it.
     pub source: Source,
+    /// What was asked for.
+    pub asked: Asked,
     /// What was seen.
     pub outcome: Outcome,
+}
+
+/// What was asked for, and when nothing had come back yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    /// Size and kind of the request.
+    pub shape: Shape,
+    /// Requests that were in flight in the (region, deployment) when it was sent, itself left out.
+    pub in_flight: u32,
+}
+
+impl Asked {
+    /// A tiny completion beside this many requests.
+    pub const fn probe(in_flight: u32) -> Self {
+        Self { shape: Shape::PROBE, in_flight }
+    }
 }
 
 /// Who made a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// The prober: decides the score and the state.
+    /// The prober.
     Probe,
-    /// A client's request: shown beside them.
+    /// A client's request.
     Live,
 }
 
@@ -56,6 +74,12 @@ pub enum Outcome {
         after: Duration,
         /// How long the region asked to be left alone.
         retry_after: Option<Duration>,
+    },
+    /// Nobody waited for it any longer: another region was faster, or the client left. It says that
+    /// the answer would have taken longer than this, and nothing else.
+    GivenUp {
+        /// Time for which nothing had come.
+        after: Duration,
     },
 }
 

@@ -1,6 +1,6 @@
-//! What a region costs, as one duration: less is better. The seam between strategies.
+//! What a region costs by its probes, as one duration: less is better.
 //!
-//! `average`: the mean over the window's probes, where a failure enters as a cost and never as a
+//! The mean over the window's probes, where a failure enters as a cost and never as a
 //! missing sample. The cost is never below what the region takes when it answers, so failing
 //! fast is no way to the top.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::{
     sample::{Measured, Outcome},
-    settings::{RoutingSettings, Strategy},
+    settings::RoutingSettings,
     spread::mean,
     window::Window,
 };
@@ -19,12 +19,6 @@ pub(crate) fn score(
     clock: Measured,
     settings: &RoutingSettings,
 ) -> Option<Duration> {
-    match settings.strategy {
-        Strategy::Average => average(probes, clock, settings),
-    }
-}
-
-fn average(probes: &Window, clock: Measured, settings: &RoutingSettings) -> Option<Duration> {
     let answers = probes.iter().filter_map(|sample| sample.outcome.measure(clock));
     let usual = mean(answers.clone()).unwrap_or_default();
     let costs = probes.iter().filter_map(|sample| cost(&sample.outcome, usual, settings));
@@ -53,7 +47,7 @@ mod tests {
     use super::*;
     use crate::{
         moment::Moment,
-        sample::{Sample, Source},
+        sample::{Asked, Sample, Source},
         settings::{RankBy, Switch},
     };
 
@@ -86,7 +80,12 @@ mod tests {
     fn window(outcomes: &[Outcome]) -> Window {
         let mut window = Window::default();
         for &outcome in outcomes {
-            window.insert(Sample { at: Moment::ZERO, source: Source::Probe, outcome });
+            window.insert(Sample {
+                at: Moment::ZERO,
+                source: Source::Probe,
+                asked: Asked::probe(0),
+                outcome,
+            });
         }
         window
     }

@@ -18,7 +18,8 @@ pub struct RoutingSettings {
     pub window: Duration,
     /// When the leader changes.
     pub switch: Switch,
-    /// Time between two probe rounds. [`Strategy::Average`] does not need it.
+    /// Time between two probe rounds, in which a region may change by a quarter. [`Strategy::Average`]
+    /// does not need it.
     pub probe_interval: Duration,
     /// What a failure costs at least.
     pub probe_timeout: Duration,
@@ -26,12 +27,15 @@ pub struct RoutingSettings {
     pub stale_after: Duration,
 }
 
-/// How samples become a score. Another strategy will follow.
+/// How samples become a score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Strategy {
-    /// Mean of the probe samples in the window, failures costed.
+    /// What a request would cost, by an estimate that probes and clients' requests teach; each request
+    /// weighs its size, what is in flight, and what has not come back. For probed deployments; the
+    /// others are ranked as by [`Strategy::Average`].
     #[default]
+    Adaptive,
+    /// Mean of the probe samples in the window, failures costed.
     Average,
 }
 

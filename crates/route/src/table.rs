@@ -10,10 +10,13 @@ use crate::{
     breaker::{Breaker, BreakerState},
     condition::Condition,
     health::State,
+    knowledge::Known,
     lack::Lack,
+    mix::Typical,
     moment::Moment,
     region::RegionId,
     sample::Measured,
+    shape::Class,
     spread::Spread,
     track::LiveTally,
     verdict::Verdict,
@@ -73,6 +76,8 @@ pub struct Ranking {
     pub order: Box<[Entry]>,
     /// Since when the leader leads; `None` if no region serves the deployment.
     pub leader_since: Option<Moment>,
+    /// Of each class of requests, in their order; empty where costs do not decide.
+    pub leads: Box<[Lead]>,
     /// Why the leader leads now. Not why it took over: that is in the
     /// [`LeaderChange`](crate::LeaderChange).
     pub verdict: Verdict,
@@ -82,6 +87,11 @@ impl Ranking {
     /// The region to prefer.
     pub fn leader(&self) -> Option<&Entry> {
         self.order.first()
+    }
+
+    /// Who leads for requests of this class; `None` where costs do not decide.
+    pub fn lead(&self, class: Class) -> Option<&Lead> {
+        self.leads.get(class.place())
     }
 
     /// How many regions are fit for this operation: none, and only last resorts are left.
@@ -118,6 +128,19 @@ pub(crate) const fn label(deployment: &str) -> &str {
 /// The label of all deployments that are not probed.
 pub const OTHER: &str = "other";
 
+/// Who leads for one class of requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lead {
+    /// The region; `None` if none serves the deployment.
+    pub leader: Option<RegionId>,
+    /// Since when.
+    pub since: Option<Moment>,
+    /// Why it leads now.
+    pub verdict: Verdict,
+    /// What a request of the class is like.
+    pub typical: Typical,
+}
+
 /// One region in one ranking.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -133,6 +156,9 @@ pub struct Entry {
     pub state: State,
     /// What it costs, failures included; `None` if nothing was measured.
     pub score: Option<Duration>,
+    /// What probes and clients' requests taught of its times; `None` if nothing did yet, or costs do
+    /// not decide.
+    pub known: Option<Known>,
     /// First content tokens of the probes in the window.
     pub first_token: Option<Spread>,
     /// Total times of the probes in the window.

@@ -7,10 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     health::State,
+    knowledge::{Beside, Knowledge},
     moment::Moment,
     sample::{Measured, Outcome, Sample, Source},
     score::score,
-    settings::RoutingSettings,
+    settings::{RoutingSettings, Strategy},
     spread::{Spread, mean},
     table::LastError,
     vitals::Vitals,
@@ -23,6 +24,7 @@ pub(crate) struct Track {
     probes: Window,
     live: Window,
     last_error: Option<LastError>,
+    knowledge: Knowledge,
     vitals: Arc<Vitals>,
 }
 
@@ -47,6 +49,15 @@ impl Track {
         }
     }
 
+    /// What the adaptive strategy makes of a sample; see [`Knowledge::learn`].
+    pub(crate) fn learn(&mut self, sample: &Sample, beside: &Beside) {
+        self.knowledge.learn(sample, beside);
+    }
+
+    pub(crate) const fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
     pub(crate) fn expire(&mut self, now: Moment, span: Duration) {
         self.probes.expire(now, span);
         self.live.expire(now, span);
@@ -67,8 +78,12 @@ impl Track {
         clock: Measured,
         now: Moment,
     ) -> Reading {
+        let answered = match settings.strategy {
+            Strategy::Adaptive => self.knowledge.answered(),
+            Strategy::Average => None,
+        };
         Reading {
-            state: State::of(self.probes.newest(), now, settings.stale_after),
+            state: State::of(self.probes.newest(), answered, now, settings.stale_after),
             score: score(&self.probes, clock, settings),
             first_token: self.probes.spread(Measured::FirstToken),
             total: self.probes.spread(Measured::Total),

@@ -29,6 +29,8 @@ pub enum Verdict {
     Better,
     /// Better than the former leader by enough, which failed within its hold time.
     LeaderFailed,
+    /// Better than the former leader by enough, which became slower within its hold time.
+    LeaderSlower,
     /// The former leader is down.
     LeaderDown,
     /// The former leader's measurement is stale.
@@ -41,7 +43,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, for those who declare labels.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Only,
         Self::Configured,
         Self::FirstRound,
@@ -53,6 +55,7 @@ impl Verdict {
         Self::Holding,
         Self::Better,
         Self::LeaderFailed,
+        Self::LeaderSlower,
         Self::LeaderDown,
         Self::LeaderStale,
         Self::LeaderUnmeasured,
@@ -73,6 +76,7 @@ impl Verdict {
             Self::Holding => "holding",
             Self::Better => "better",
             Self::LeaderFailed => "leader_failed",
+            Self::LeaderSlower => "leader_slower",
             Self::LeaderDown => "leader_down",
             Self::LeaderStale => "leader_stale",
             Self::LeaderUnmeasured => "leader_unmeasured",
@@ -98,6 +102,7 @@ impl fmt::Display for Verdict {
             Self::Holding => "another region is better, but this one has not led long enough",
             Self::Better => "it beat the former leader by enough",
             Self::LeaderFailed => "it beat the former leader, which failed a probe",
+            Self::LeaderSlower => "it beat the former leader, which became slower",
             Self::LeaderDown => "the former leader is down",
             Self::LeaderStale => "the former leader has no fresh measurement",
             Self::LeaderUnmeasured => "the former leader has no score",

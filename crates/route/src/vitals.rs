@@ -20,6 +20,7 @@ use crate::{
     deadline::Deadline,
     lack::{LACKS, Lack},
     moment::Moment,
+    pending::{Pending, Pends},
     silence::{Awaited, Silence, Waiting},
 };
 
@@ -29,6 +30,7 @@ pub struct Vitals {
     in_flight: AtomicU32,
     /// By [`Awaited`].
     silences: [Silence; 3],
+    pending: Pending,
     breaker: Breaker,
     cooled: Deadline,
     nearly_spent: Deadline,
@@ -59,6 +61,16 @@ impl Vitals {
     /// A request begins to wait for the head of its answer.
     pub fn wait(self: &Arc<Self>, now: Moment) -> Waiting {
         Waiting::begin(Arc::clone(self), Awaited::Head, now)
+    }
+
+    /// A request was sent at `now` that is expected to take so long to its first content, or to its
+    /// end if it does not stream.
+    pub fn pend(self: &Arc<Self>, now: Moment, expected: Duration) -> Pends {
+        Pends::begin(Arc::clone(self), now, expected)
+    }
+
+    pub(crate) const fn pending(&self) -> &Pending {
+        &self.pending
     }
 
     pub(crate) const fn silence(&self, awaited: Awaited) -> &Silence {

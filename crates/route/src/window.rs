@@ -79,12 +79,13 @@ fn count<'a>(samples: impl Iterator<Item = &'a Sample>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{Outcome, Source};
+    use crate::sample::{Asked, Outcome, Source};
 
     const fn answer(second: u64) -> Sample {
         Sample {
             at: Moment::from_nanos(second * 1_000_000_000),
             source: Source::Probe,
+            asked: Asked::probe(0),
             outcome: Outcome::Reachable { head: Duration::from_millis(second) },
         }
     }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use nearway_probe::Report;
-use nearway_route::{Moment, Outcome, RegionId, Sample, Source, State};
+use nearway_route::{Asked, Moment, Outcome, RegionId, Sample, Source, State};
 
 use crate::harness::{Act, DEPLOYMENT, Seen, ms, settings, with_prober};
 
@@ -68,7 +68,12 @@ async fn what_workers_report_is_in_the_table_soon_and_closing_does_no_harm() {
         |mut world| async move {
             world.at(1_500).await;
             let outcome = Outcome::Failure { reason: "reset", after: ms(1), retry_after: None };
-            let sample = Sample { at: Moment::from(ms(1_500)), source: Source::Live, outcome };
+            let sample = Sample {
+                at: Moment::from(ms(1_500)),
+                source: Source::Live,
+                asked: Asked::probe(0),
+                outcome,
+            };
             let deployment = Some(DEPLOYMENT.into());
             let report = Report { region: RegionId(1), deployment, sample };
             world.reports.send(report).await.unwrap();

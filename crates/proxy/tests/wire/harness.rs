@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use nearway_proxy::{Settings, Target, Timeouts, Worker};
 use nearway_route::{
-    Backoff, BreakerSettings, Cooldown, DeploymentSet, Live, Moment, Outcome, RankBy, Ranker,
-    RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
+    Asked, Backoff, BreakerSettings, Cooldown, DeploymentSet, Live, Moment, Outcome, RankBy,
+    Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
 };
 use nearway_telemetry::{Build, Metrics};
 use nearway_upstream::{Clock, Credential, Origin, RegionSettings, ReplayBudget, TlsTrust};
@@ -247,7 +247,8 @@ fn table(settings: &Settings) -> Arc<Table> {
     for deployment in &settings.metric_deployments {
         for (target, took) in settings.regions.iter().zip(took.clone()) {
             let outcome = Outcome::Answer { first_token: Some(took), total: 2 * took, tokens: 1 };
-            let sample = Sample { at: Moment::ZERO, source: Source::Probe, outcome };
+            let sample =
+                Sample { at: Moment::ZERO, source: Source::Probe, asked: Asked::probe(0), outcome };
             ranker.observe(target.id, Some(deployment), sample);
         }
     }

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use nearway_route::{
-    Moment, Outcome, Ranker, Ranking, RegionId, Sample, Source, State, Table, Verdict,
+    Asked, Moment, Outcome, Ranker, Ranking, RegionId, Sample, Source, State, Table, Verdict,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -104,7 +104,7 @@ impl Model {
                     answers.push(first_token.unwrap().as_nanos());
                 }
                 Outcome::Failure { retry_after, .. } => hints.push(retry_after.unwrap_or_default()),
-                Outcome::Reachable { .. } => {}
+                Outcome::Reachable { .. } | Outcome::GivenUp { .. } => {}
             }
         }
         let usual = answers.iter().sum::<u128>() / (answers.len().max(1) as u128);
@@ -219,14 +219,14 @@ proptest! {
                 Step::Advance(by) => model.now += by,
                 Step::Probe { slot, lag, outcome } => {
                     let at = Moment::from(model.now.saturating_sub(lag));
-                    let sample = Sample { at, source: Source::Probe, outcome };
+                    let sample = Sample { at, source: Source::Probe, asked: Asked::probe(0), outcome };
                     ranker.observe(RegionId(slots[slot]), Some("a"), sample);
                     if model.regions.contains(&slots[slot]) {
                         model.probes.entry(slots[slot]).or_default().push(sample);
                     }
                 }
                 Step::Live { slot, outcome } => {
-                    let sample = Sample { at: model.moment(), source: Source::Live, outcome };
+                    let sample = Sample { at: model.moment(), source: Source::Live, asked: Asked::probe(0), outcome };
                     ranker.observe(RegionId(slots[slot]), Some("a"), sample);
                 }
                 Step::Reload { present } => {

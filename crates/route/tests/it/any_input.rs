@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use nearway_route::{
-    Lack, Moment, Outcome, Plan, RankBy, Ranker, RegionId, RoutingSettings, Sample, Source, Switch,
+    Asked, Lack, Moment, Outcome, Plan, RankBy, Ranker, RegionId, RoutingSettings, Sample, Shape,
+    Source, Strategy as ByStrategy, Switch,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -11,18 +12,20 @@ use crate::fixture::{ids, names, region};
 
 fn settings() -> impl Strategy<Value = RoutingSettings> {
     let durations = any::<[Duration; 6]>();
-    (durations, any::<f64>(), any::<bool>()).prop_map(|(durations, percent, first_token)| {
-        let [window, at_least, hold, probe_interval, probe_timeout, stale_after] = durations;
-        RoutingSettings {
-            strategy: nearway_route::Strategy::Average,
-            rank_by: if first_token { RankBy::FirstToken } else { RankBy::Total },
-            window,
-            switch: Switch { percent, at_least, hold },
-            probe_interval,
-            probe_timeout,
-            stale_after,
-        }
-    })
+    (durations, any::<f64>(), any::<[bool; 2]>()).prop_map(
+        |(durations, percent, [first_token, adaptive])| {
+            let [window, at_least, hold, probe_interval, probe_timeout, stale_after] = durations;
+            RoutingSettings {
+                strategy: if adaptive { ByStrategy::Adaptive } else { ByStrategy::Average },
+                rank_by: if first_token { RankBy::FirstToken } else { RankBy::Total },
+                window,
+                switch: Switch { percent, at_least, hold },
+                probe_interval,
+                probe_timeout,
+                stale_after,
+            }
+        },
+    )
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
@@ -34,10 +37,16 @@ fn sample() -> impl Strategy<Value = Sample> {
         (any::<Duration>(), option::of(any::<Duration>())).prop_map(|(after, retry_after)| {
             Outcome::Failure { reason: "any", after, retry_after }
         }),
+        any::<Duration>().prop_map(|after| Outcome::GivenUp { after }),
     ];
-    (any::<u64>(), any::<bool>(), outcome).prop_map(|(at, probe, outcome)| Sample {
+    let asked =
+        (any::<u32>(), any::<bool>(), any::<u32>()).prop_map(|(prompt, streams, in_flight)| {
+            Asked { shape: Shape { prompt, streams }, in_flight }
+        });
+    (any::<u64>(), any::<bool>(), asked, outcome).prop_map(|(at, probe, asked, outcome)| Sample {
         at: Moment::from_nanos(at),
         source: if probe { Source::Probe } else { Source::Live },
+        asked,
         outcome,
     })
 }
@@ -53,12 +62,15 @@ proptest! {
         for (id, deployment, sample, now) in steps {
             ranker.observe(RegionId(id), deployment.as_deref(), sample);
             let now = Moment::from_nanos(now);
+            for id in 0..3 {
+                let _ = ranker.probe_due(RegionId(id), "a", now);
+            }
             for ranking in ranker.rank(now).table.rankings() {
                 let mut found = ids(ranking);
                 found.sort_unstable();
                 prop_assert_eq!(&found, &[0, 1, 2]);
 
-                let mut plan = Plan::new(Lack::DEPLOYMENT, true);
+                let mut plan = Plan::new(Lack::DEPLOYMENT, true).of(sample.asked.shape);
                 let tried = std::iter::from_fn(|| plan.next(ranking, now, |_| true)).count();
                 prop_assert_eq!(tried, 3);
             }

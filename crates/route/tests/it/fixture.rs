@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use nearway_route::{
-    DeploymentSet, Moment, Outcome, Published, RankBy, Ranker, Ranking, RegionId, RegionSpec,
-    RoutingSettings, Sample, Source, Strategy, Switch,
+    Asked, DeploymentSet, Moment, Outcome, Published, RankBy, Ranker, Ranking, RegionId,
+    RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch,
 };
 
 pub(crate) const fn ms(millis: u64) -> Duration {
@@ -58,13 +58,13 @@ pub(crate) fn ranker(regions: &[u32], deployments: &[&str]) -> Ranker {
 pub(crate) const fn answer(seconds: u64, first_token: u64) -> Sample {
     let outcome =
         Outcome::Answer { first_token: Some(ms(first_token)), total: ms(1_000), tokens: 5 };
-    Sample { at: at(seconds), source: Source::Probe, outcome }
+    Sample { at: at(seconds), source: Source::Probe, asked: Asked::probe(0), outcome }
 }
 
 /// A probe that failed at `seconds`.
 pub(crate) const fn failure(seconds: u64) -> Sample {
     let outcome = Outcome::Failure { reason: "timeout", after: ms(10_000), retry_after: None };
-    Sample { at: at(seconds), source: Source::Probe, outcome }
+    Sample { at: at(seconds), source: Source::Probe, asked: Asked::probe(0), outcome }
 }
 
 /// The same, seen by a client's request.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use nearway_route::{
-    Condition, Lack, Measured, Moment, OTHER, Outcome, Ranker, RegionId, Sample, Source, State,
-    Verdict,
+    Asked, Condition, Lack, Measured, Moment, OTHER, Outcome, Ranker, RegionId, Sample, Source,
+    State, Verdict,
 };
 
 use crate::fixture::{
@@ -178,7 +178,11 @@ fn without_deployments_reachability_ranks() {
     let mut ranker = ranker(&[0, 1], &[]);
     for (region, head) in [(R0, 80), (R1, 20)] {
         let outcome = Outcome::Reachable { head: ms(head) };
-        ranker.observe(region, None, Sample { at: at(1), source: Source::Probe, outcome });
+        ranker.observe(
+            region,
+            None,
+            Sample { at: at(1), source: Source::Probe, asked: Asked::probe(0), outcome },
+        );
     }
     let published = ranker.rank(at(1));
     let ranking = published.table.ranking(Some("anything"));

@@ -98,6 +98,7 @@ mod tests {
             measured: Measured::FirstToken,
             order: order.into_iter().collect(),
             leader_since: None,
+            leads: Box::default(),
             verdict,
         }
     }

@@ -149,7 +149,7 @@ fn ms(duration: Duration) -> f64 {
 mod tests {
     use std::sync::Arc;
 
-    use nearway_route::{Moment, Outcome, Ranker, RegionId, Sample, Source};
+    use nearway_route::{Asked, Moment, Outcome, Ranker, RegionId, Sample, Source};
 
     use super::*;
     use crate::assemble::Assembly;
@@ -175,7 +175,7 @@ mod tests {
                     retry_after: None,
                 },
             };
-            let sample = Sample { at, source: Source::Probe, outcome };
+            let sample = Sample { at, source: Source::Probe, asked: Asked::probe(0), outcome };
             let deployment = probe.deployments.first().map(AsRef::as_ref);
             ranker.observe(RegionId(id), deployment, sample);
         }

@@ -1,0 +1,223 @@
+//! Which of the fit regions one request goes to, by what it would cost in each.
+//!
+//! The leader of its class, unless the request itself, what is in flight, or what has not come back
+//! speaks for another one by enough: those that are nearly equal share the load, and nobody swings.
+
+use crate::{
+    cost::Cost, mix::Typical, moment::Moment, region::RegionId, shape::Shape, table::Entry,
+};
+
+/// Why a request goes where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// The first that is fit in the ranking's order.
+    Order,
+    /// It leads for requests of this class.
+    Leads,
+    /// The leader can't serve it now, or has been tried, and this one costs least.
+    Next,
+    /// This very request costs much less here than where its class is at home.
+    Cheaper,
+    /// The leader is busy, and this one is as good without what is in flight there.
+    Shares,
+    /// Those that wait at the leader have waited too long.
+    LeaderSilent,
+    /// No region is fit, and this one is the least bad.
+    LeastBad,
+}
+
+impl Why {
+    /// A label, such as `leads`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Leads => "leads",
+            Self::Next => "next",
+            Self::Cheaper => "cheaper",
+            Self::Shares => "shares",
+            Self::LeaderSilent => "leader_silent",
+            Self::LeastBad => "least_bad",
+        }
+    }
+}
+
+/// The region among `left` that this request goes to; `None` if there are none. One whose times are
+/// not known comes behind those whose are.
+pub(crate) fn cheapest<'t, I: Iterator<Item = &'t Entry>>(
+    left: impl Fn() -> I,
+    leader: Option<RegionId>,
+    shape: Shape,
+    typical: &Typical,
+    now: Moment,
+) -> Option<(&'t Entry, Why)> {
+    let with_cost = |entry: &'t Entry| Some((entry, entry.cost(shape, typical, now)?));
+    let costs = || left().filter_map(with_cost);
+    let least = || costs().min_by(|(_, one), (_, other)| one.now.total_cmp(&other.now));
+    let Some((best, cost)) = least() else { return left().next().map(|entry| (entry, Why::Order)) };
+    let Some(leader) = leader else { return Some((best, Why::Next)) };
+    let Some((entry, at_home)) = costs().find(|(entry, _)| entry.region == leader) else {
+        return Some((best, Why::Next));
+    };
+    if entry.region == best.region {
+        return Some((best, Why::Leads));
+    }
+    if at_home.evidence.is_strong() {
+        return Some((best, Why::LeaderSilent));
+    }
+    if cost.calm < MUCH_CHEAPER * at_home.calm {
+        return Some((best, Why::Cheaper));
+    }
+    let relieved = |(_, one): &(&Entry, Cost)| relief(&at_home, one);
+    let most = costs().max_by(|one, other| relieved(one).total_cmp(&relieved(other)));
+    match most {
+        Some((sharer, cost)) if relief(&at_home, &cost) > 0.0 => Some((sharer, Why::Shares)),
+        _ => Some((entry, Why::Leads)),
+    }
+}
+
+/// Milliseconds that a request saves by leaving a busy region for another one, beyond what a move
+/// must bring. A region that is better without any load is no gain here: for that, leaders change.
+fn relief(busy: &Cost, other: &Cost) -> f64 {
+    let worse = (other.without_load() - busy.without_load()).max(0.0);
+    busy.load() - other.load() - worse - MOVE * busy.without_load()
+}
+
+/// A request that costs less than this share of what it does at the leader goes elsewhere by itself.
+const MUCH_CHEAPER: f64 = 0.8;
+/// A move must bring this share of the cost.
+const MOVE: f64 = 0.02;
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        cost::Wait,
+        estimate::{Circumstances, Estimate},
+        health::State,
+        knowledge::Known,
+        mix::Mix,
+        pending::Pends,
+        table::Entry,
+        track::LiveTally,
+        vitals::InFlight,
+    };
+
+    const SHAPE: Shape = Shape { prompt: 100, streams: true };
+
+    fn at(millis: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(millis)
+    }
+
+    fn typical() -> Typical {
+        Mix::default().typical(SHAPE.class())
+    }
+
+    /// A region that takes this many milliseconds, and so many more for each request in flight.
+    fn entry(id: u32, millis: f64, per_request: f64) -> Entry {
+        let beside = |in_flight| Circumstances { shape: SHAPE, output: 0.0, in_flight };
+        let mut estimate = Estimate::first(millis, beside(0), Moment::ZERO, None);
+        for _ in 0..20 {
+            for in_flight in 0..10 {
+                estimate.observe(millis + per_request * f64::from(in_flight), beside(in_flight));
+            }
+        }
+        Entry {
+            region: RegionId(id),
+            name: format!("r{id}").into(),
+            tier: 0,
+            zone: None,
+            state: State::Fresh,
+            score: None,
+            known: Some(Known { estimate, failing: 0.0 }),
+            first_token: None,
+            total: None,
+            head: None,
+            samples: 0,
+            failures: 0,
+            last_sample: None,
+            last_failure: None,
+            last_error: None,
+            live: LiveTally::default(),
+            vitals: Arc::default(),
+            region_vitals: Arc::default(),
+        }
+    }
+
+    fn choose(entries: &[Entry], leader: Option<u32>, now: Moment) -> (u32, Why) {
+        let left = || entries.iter();
+        let (entry, why) = cheapest(left, leader.map(RegionId), SHAPE, &typical(), now)
+            .expect("there are entries");
+        (entry.region.0, why)
+    }
+
+    fn busy(entry: &Entry, requests: u32) -> Vec<InFlight> {
+        (0..requests).map(|_| entry.vitals.enter()).collect()
+    }
+
+    #[test]
+    fn the_leader_serves_though_another_is_a_little_better() {
+        let entries = [entry(0, 100.0, 0.0), entry(1, 90.0, 0.0)];
+        assert_eq!(choose(&entries, Some(0), at(0)), (0, Why::Leads));
+        assert_eq!(choose(&entries, None, at(0)), (1, Why::Next), "a second attempt has no leader");
+        assert_eq!(choose(&entries, Some(7), at(0)), (1, Why::Next), "the leader is not fit");
+    }
+
+    #[test]
+    fn what_is_much_cheaper_elsewhere_goes_there() {
+        let entries = [entry(0, 100.0, 0.0), entry(1, 70.0, 0.0)];
+        assert_eq!(choose(&entries, Some(0), at(0)), (1, Why::Cheaper));
+    }
+
+    #[test]
+    fn a_busy_leader_shares_with_its_equals_and_only_as_far_as_that_helps() {
+        let entries = [entry(0, 100.0, 10.0), entry(1, 105.0, 10.0), entry(2, 300.0, 0.0)];
+        let mut held = busy(&entries[0], 1);
+        let mut served = [1, 0, 0];
+        for _ in 0..20 {
+            let (region, _) = choose(&entries, Some(0), at(0));
+            held.extend(busy(&entries[region as usize], 1));
+            served[region as usize] += 1;
+        }
+        assert_eq!(served.iter().sum::<i32>(), 21);
+        assert!((served[0] - served[1]).abs() <= 2 && served[2] == 0, "{served:?}");
+
+        let alone = [entry(0, 100.0, 0.0), entry(1, 105.0, 0.0)];
+        let _held = busy(&alone[0], 50);
+        assert_eq!(choose(&alone, Some(0), at(0)), (0, Why::Leads), "load does not tell here");
+    }
+
+    #[test]
+    fn a_leader_that_answers_nobody_is_left() {
+        let entries = [entry(0, 100.0, 0.0), entry(1, 300.0, 0.0)];
+        let pend = || Pends::begin(entries[0].vitals.clone(), at(0), Duration::from_millis(100));
+        let waiting: Vec<_> = (0..4).map(|_| pend()).collect();
+        assert_eq!(choose(&entries, Some(0), at(110)), (0, Why::Leads));
+        assert_eq!(choose(&entries, Some(0), at(500)), (1, Why::LeaderSilent));
+        drop(waiting);
+        assert_eq!(choose(&entries, Some(0), at(500)), (0, Why::Leads));
+    }
+
+    #[test]
+    fn one_whose_times_are_unknown_comes_last() {
+        let unknown = Entry { known: None, ..entry(0, 1.0, 0.0) };
+        let entries = [unknown.clone(), entry(1, 300.0, 0.0)];
+        assert_eq!(choose(&entries, Some(0), at(0)), (1, Why::Next));
+        assert_eq!(choose(&[unknown], None, at(0)), (0, Why::Order));
+    }
+
+    #[test]
+    fn a_request_is_stuck_when_it_is_late_with_others_or_beyond_measure() {
+        let entry = entry(0, 100.0, 0.0);
+        let stuck = |so_far, now| {
+            let wait = Wait { expected: 100.0, so_far };
+            entry.is_stuck(wait, SHAPE, &typical(), now)
+        };
+        assert!(!stuck(120.0, at(120)) && !stuck(299.0, at(299)) && stuck(301.0, at(301)));
+        let pend = || Pends::begin(entry.vitals.clone(), at(0), Duration::from_millis(100));
+        let _waiting: Vec<_> = (0..4).map(|_| pend()).collect();
+        assert!(stuck(250.0, at(250)), "the others wait too");
+        assert!(!stuck(120.0, at(250)), "not late itself");
+    }
+}
