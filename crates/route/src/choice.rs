@@ -14,6 +14,8 @@ pub enum Why {
     Order,
     /// It leads for requests of this class.
     Leads,
+    /// It has the prompt in its cache, and is not much slower than the best.
+    Home,
     /// The leader can't serve it now, or has been tried, and this one costs least.
     Next,
     /// This very request costs much less here than where its class is at home.
@@ -32,6 +34,7 @@ impl Why {
         match self {
             Self::Order => "order",
             Self::Leads => "leads",
+            Self::Home => "home",
             Self::Next => "next",
             Self::Cheaper => "cheaper",
             Self::Shares => "shares",
@@ -41,11 +44,29 @@ impl Why {
     }
 }
 
+/// Where the prompt of a request is in the cache, and what that is worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Home {
+    /// The region.
+    pub region: RegionId,
+    /// By how many milliseconds it may be slower than the best and still be preferred.
+    pub bound: f64,
+}
+
+/// Whom a request prefers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Preferred {
+    /// The leader of its class.
+    pub(crate) leader: Option<RegionId>,
+    /// Before that one.
+    pub(crate) home: Option<Home>,
+}
+
 /// The region among `left` that this request goes to; `None` if there are none. One whose times are
 /// not known comes behind those whose are.
 pub(crate) fn cheapest<'t, I: Iterator<Item = &'t Entry>>(
     left: impl Fn() -> I,
-    leader: Option<RegionId>,
+    preferred: Preferred,
     shape: Shape,
     typical: &Typical,
     now: Moment,
@@ -54,7 +75,13 @@ pub(crate) fn cheapest<'t, I: Iterator<Item = &'t Entry>>(
     let costs = || left().filter_map(with_cost);
     let least = || costs().min_by(|(_, one), (_, other)| one.now.total_cmp(&other.now));
     let Some((best, cost)) = least() else { return left().next().map(|entry| (entry, Why::Order)) };
-    let Some(leader) = leader else { return Some((best, Why::Next)) };
+    if let Some(Home { region, bound }) = preferred.home
+        && let Some((home, there)) = costs().find(|(entry, _)| entry.region == region)
+        && there.now <= cost.now + bound
+    {
+        return Some((home, Why::Home));
+    }
+    let Some(leader) = preferred.leader else { return Some((best, Why::Next)) };
     let Some((entry, at_home)) = costs().find(|(entry, _)| entry.region == leader) else {
         return Some((best, Why::Next));
     };
@@ -147,8 +174,14 @@ mod tests {
 
     fn choose(entries: &[Entry], leader: Option<u32>, now: Moment) -> (u32, Why) {
         let left = || entries.iter();
-        let (entry, why) = cheapest(left, leader.map(RegionId), SHAPE, &typical(), now)
-            .expect("there are entries");
+        let (entry, why) = cheapest(
+            left,
+            Preferred { leader: leader.map(RegionId), home: None },
+            SHAPE,
+            &typical(),
+            now,
+        )
+        .expect("there are entries");
         (entry.region.0, why)
     }
 
@@ -186,6 +219,23 @@ mod tests {
         let alone = [entry(0, 100.0, 0.0), entry(1, 105.0, 0.0)];
         let _held = busy(&alone[0], 50);
         assert_eq!(choose(&alone, Some(0), at(0)), (0, Why::Leads), "load does not tell here");
+    }
+
+    #[test]
+    fn a_home_is_kept_while_it_is_not_much_slower() {
+        let entries = [entry(0, 100.0, 0.0), entry(1, 160.0, 0.0)];
+        let choose = |bound, now| {
+            let home = Some(Home { region: RegionId(1), bound });
+            let preferred = Preferred { leader: Some(RegionId(0)), home };
+            let left = || entries.iter();
+            let (entry, why) = cheapest(left, preferred, SHAPE, &typical(), now).unwrap();
+            (entry.region.0, why)
+        };
+        assert_eq!(choose(80.0, at(0)), (1, Why::Home));
+        assert_eq!(choose(40.0, at(0)), (0, Why::Leads), "too slow");
+        let pend = || Pends::begin(entries[1].vitals.clone(), at(0), Duration::from_millis(100));
+        let _waiting: Vec<_> = (0..4).map(|_| pend()).collect();
+        assert_eq!(choose(80.0, at(900)), (0, Why::Leads), "it answers nobody");
     }
 
     #[test]

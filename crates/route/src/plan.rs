@@ -5,7 +5,7 @@
 //! gets, and whether it may be repeated at all, the proxy decides.
 
 use crate::{
-    choice::{Why, cheapest},
+    choice::{Home, Preferred, Why, cheapest},
     condition::Condition,
     lack::Lack,
     moment::Moment,
@@ -24,6 +24,7 @@ pub struct Plan {
     last_resort: bool,
     sent_once: bool,
     shape: Option<Shape>,
+    home: Option<Home>,
     why: Why,
     tried: [RegionId; MAX_TRIED],
     count: usize,
@@ -39,6 +40,7 @@ impl Plan {
             last_resort,
             sent_once: false,
             shape: None,
+            home: None,
             why: Why::Order,
             tried,
             count: 0,
@@ -60,6 +62,13 @@ impl Plan {
     #[must_use]
     pub const fn of(self, shape: Shape) -> Self {
         Self { shape: Some(shape), ..self }
+    }
+
+    /// Where the prompt is in the cache: its first attempt goes there while that is not much slower.
+    /// Counts only beside [`Self::of`].
+    #[must_use]
+    pub const fn at_home(self, home: Option<Home>) -> Self {
+        Self { home, ..self }
     }
 
     /// The region to try next, among those that are `allowed`; `None` when there is none left that
@@ -131,8 +140,11 @@ impl Plan {
             };
             let tier = left().filter(seems_fit).map(|entry| entry.tier).min()?;
             let in_tier = || left().filter(seems_fit).filter(|entry| entry.tier == tier);
-            let leader = if self.count == 0 { lead.leader } else { None };
-            let (entry, why) = cheapest(in_tier, leader, shape, &lead.typical, now)?;
+            let preferred = match self.count {
+                0 => Preferred { leader: lead.leader, home: self.home },
+                _ => Preferred::default(),
+            };
+            let (entry, why) = cheapest(in_tier, preferred, shape, &lead.typical, now)?;
             if self.is_fit(entry, now) {
                 return Some((entry, why));
             }
