@@ -104,7 +104,7 @@ pub use mix::Typical;
 pub use moment::Moment;
 pub use pending::{Evidence, Pends};
 pub use plan::{MAX_TRIED, Plan};
-pub use ranker::{Published, Ranker};
+pub use ranker::{ProbeDue, Published, Ranker};
 pub use region::{DeploymentSet, RegionId, RegionSpec};
 pub use retry_budget::{RetryBudget, RetryBudgetSettings};
 pub use sample::{Asked, Measured, Outcome, Sample, Source};

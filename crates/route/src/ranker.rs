@@ -33,6 +33,15 @@ pub struct Ranker {
     fallback: Contest,
 }
 
+/// When a probe of a (region, deployment) is worth its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeDue {
+    /// From when on; [`Moment::ZERO`] where nothing was ever seen.
+    pub at: Moment,
+    /// The region is so far from the best that it is looked at more rarely.
+    pub far: bool,
+}
+
 /// A new table and what is worth telling about it.
 #[derive(Debug)]
 pub struct Published {
@@ -131,7 +140,7 @@ impl Ranker {
 
     /// When a probe of this deployment in this region is worth its tokens; `None` where the strategy
     /// does not tell, and the timetable decides alone.
-    pub fn probe_due(&self, region: RegionId, deployment: &str, now: Moment) -> Option<Moment> {
+    pub fn probe_due(&self, region: RegionId, deployment: &str, now: Moment) -> Option<ProbeDue> {
         if self.settings.strategy != Strategy::Adaptive {
             return None;
         }
@@ -151,7 +160,8 @@ impl Ranker {
             here.millis - best.millis > FAR * here.doubt.hypot(best.doubt)
         };
         let far = expected(member).zip(best).is_some_and(is_far);
-        Some(member.knowledge(deployment)?.curiosity().due(interval, far))
+        let at = member.knowledge(deployment)?.curiosity().due(interval, far);
+        Some(ProbeDue { at, far })
     }
 
     /// Makes the table of this moment. Works from the start on, before any sample.

@@ -156,6 +156,22 @@ labels! {
 }
 
 labels! {
+    /// Why a round of the interval went by without a probe.
+    ProbeSkip {
+        /// A client's request, or a probe, was answered within the interval.
+        Fresh = "fresh",
+        /// The region is far from the best.
+        Far = "far",
+        /// It asked to be left alone, or failed in a way that lasts.
+        Rest = "rest",
+        /// `probe.tokens_per_day` is spent ahead.
+        Budget = "budget",
+        /// Probes would take more than their share of the region's own limits.
+        Quota = "quota",
+    }
+}
+
+labels! {
     /// What became of a changed configuration file.
     ReloadResult {
         /// It is in force.

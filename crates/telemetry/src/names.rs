@@ -197,6 +197,16 @@ pub const PROBE_TIME_TO_FIRST_TOKEN: Family = seconds(
 /// Labels `region`, `deployment`, `kind` ([`crate::TokenKind`]).
 pub const PROBE_TOKENS: Family =
     counter("nearway_probe_tokens_total", "Tokens that probes used, as the region counted them");
+/// Labels `region`, `deployment`, `reason` ([`crate::ProbeSkip`]).
+pub const PROBES_SKIPPED: Family = counter(
+    "nearway_probes_skipped_total",
+    "Intervals that went by without a probe (adaptive strategy), by reason",
+);
+/// Labels `region`, `deployment`; absent without `probe.tokens_per_day`, and once the region is removed.
+pub const PROBE_BUDGET_USED: Family = gauge(
+    "nearway_probe_budget_used_ratio",
+    "Share of the tokens that probes may spend ahead of their even spread; at 1 they wait",
+);
 
 /// Labels `region`, `deployment`; absent while there is no score.
 pub const ROUTE_SCORE: Family = Family {
@@ -292,6 +302,8 @@ pub const ALL: &[Family] = &[
     PROBE_DURATION,
     PROBE_TIME_TO_FIRST_TOKEN,
     PROBE_TOKENS,
+    PROBES_SKIPPED,
+    PROBE_BUDGET_USED,
     ROUTE_SCORE,
     ROUTE_RANK,
     ROUTE_STATE,

@@ -16,6 +16,22 @@ pub fn nearly_spent(headers: &HeaderMap) -> Option<Duration> {
     QUOTAS.iter().filter_map(left).max()
 }
 
+/// What a region allows in a minute, as far as it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests, at least 1.
+    pub requests: Option<u64>,
+    /// Tokens of questions and answers, at least 1.
+    pub tokens: Option<u64>,
+}
+
+/// The limits that an answer tells (API fact sheet 3, 8.4).
+#[must_use]
+pub fn limits(headers: &HeaderMap) -> Limits {
+    let [requests, tokens] = QUOTAS.each_ref().map(|quota| quota.limit(headers));
+    Limits { requests, tokens }
+}
+
 struct Quota {
     remaining: HeaderName,
     limit: HeaderName,
@@ -37,16 +53,26 @@ const QUOTAS: [Quota; 2] = [
 
 impl Quota {
     fn nearly_spent(&self, headers: &HeaderMap) -> Option<Duration> {
-        let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
-        let number = |name| text(name)?.parse::<i64>().ok();
-        let remaining = number(&self.remaining).filter(|remaining| *remaining >= 0)?;
-        let limit = number(&self.limit).filter(|limit| *limit > 0)?;
-        if remaining > limit / NEARLY {
+        let remaining = number(headers, &self.remaining)?;
+        if remaining > self.limit(headers)? / NEARLY {
             return None;
         }
-        let reset = text(&self.reset).and_then(span).filter(|reset| !reset.is_zero());
+        let reset = text(headers, &self.reset).and_then(span).filter(|reset| !reset.is_zero());
         Some(reset.unwrap_or(USUAL_RESET))
     }
+
+    fn limit(&self, headers: &HeaderMap) -> Option<u64> {
+        number(headers, &self.limit).filter(|limit| *limit > 0)
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// A negative one is what some routes say that know none.
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
+    text(headers, name)?.parse().ok()
 }
 
 /// `10`, `17ms` or `6m0s`.
@@ -76,7 +102,7 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 /// Below one part in so many of the limit: the next requests of other clients will use it up.
-const NEARLY: i64 = 50;
+const NEARLY: u64 = 50;
 /// Where the region does not say when: Azure's window seems to be ten seconds (API fact sheet 3).
 const USUAL_RESET: Duration = Duration::from_secs(10);
 
@@ -121,6 +147,20 @@ mod tests {
             assert_eq!(millis(&[(left, unknown), (limit, "450")]), None, "{unknown}");
         }
         assert_eq!(millis(&[(left, "0")]), None, "without a limit");
+    }
+
+    #[test]
+    fn limits_are_told_where_they_limit() {
+        let told = |requests: &'static str| {
+            let mut map = HeaderMap::new();
+            map.insert("x-ratelimit-limit-requests", HeaderValue::from_static(requests));
+            limits(&map)
+        };
+        assert_eq!(limits(&HeaderMap::new()), Limits::default());
+        assert_eq!(told("450"), Limits { requests: Some(450), tokens: None });
+        for none in ["0", "-1", "", "x"] {
+            assert_eq!(told(none), Limits::default(), "{none}");
+        }
     }
 
     proptest! {

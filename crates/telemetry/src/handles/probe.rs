@@ -6,7 +6,7 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::flag;
 use crate::exposition::ABSENT;
-use crate::labels::{RouteState, TokenKind};
+use crate::labels::{ProbeSkip, RouteState, TokenKind};
 use crate::names;
 use crate::reasons::CountersByReason;
 use crate::registry::Metrics;
@@ -21,6 +21,8 @@ pub struct ProbeMetrics {
     duration: Histogram,
     first_token: Histogram,
     tokens: [Counter; TokenKind::ALL.len()],
+    skipped: [Counter; ProbeSkip::ALL.len()],
+    budget_used: Gauge,
     score: Gauge,
     rank: Gauge,
     leader: Gauge,
@@ -39,6 +41,11 @@ impl ProbeMetrics {
                 let labels = [labels[0], labels[1], ("kind", kind.as_str())];
                 metrics.counter(&names::PROBE_TOKENS, &labels)
             }),
+            skipped: ProbeSkip::ALL.map(|reason| {
+                let labels = [labels[0], labels[1], ("reason", reason.as_str())];
+                metrics.counter(&names::PROBES_SKIPPED, &labels)
+            }),
+            budget_used: metrics.gauge(&names::PROBE_BUDGET_USED, &labels),
             score: metrics.gauge(&names::ROUTE_SCORE, &labels),
             rank: metrics.gauge(&names::ROUTE_RANK, &labels),
             leader: metrics.gauge(&names::ROUTE_LEADER, &labels),
@@ -75,6 +82,19 @@ impl ProbeMetrics {
         }
     }
 
+    /// An interval went by without a probe.
+    pub fn skipped(&self, reason: ProbeSkip) {
+        if let Some(skipped) = self.skipped.get(reason as usize) {
+            skipped.increment(1);
+        }
+    }
+
+    /// Which share of the tokens that may be spent ahead is spent, from 0; `None` where there is no
+    /// budget.
+    pub fn budget_used(&self, share: Option<f64>) {
+        self.budget_used.set(share.unwrap_or(ABSENT));
+    }
+
     /// Where the region stands in the table just published: `rank` counts from 1, which leads.
     /// Without a score the score's series is absent, not zero: zero would be the best.
     pub fn stands(&self, rank: u32, score: Option<Duration>, state: RouteState) {
@@ -86,11 +106,11 @@ impl ProbeMetrics {
         }
     }
 
-    /// The region or the deployment left the configuration: score, rank, leader and state are
+    /// The region or the deployment left the configuration: score, rank, leader, state and budget are
     /// absent from the next scrape on. Counters and histograms stay, as they must not fall; a region that
     /// comes back under its name goes on from them.
     pub fn retire(&self) {
-        let standing = [&self.score, &self.rank, &self.leader];
+        let standing = [&self.score, &self.rank, &self.leader, &self.budget_used];
         for gauge in standing.into_iter().chain(&self.states) {
             gauge.set(ABSENT);
         }
