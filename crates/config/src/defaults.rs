@@ -42,13 +42,44 @@ pub(crate) const PROBE_TIMEOUT: Bounded<Duration> = Bounded {
     least: Duration::from_millis(100),
     most: Duration::from_secs(300),
 };
-/// What the product was asked for: one outlier does not decide, and the cost stays small.
+/// With `average`, what the product was asked for: one outlier does not decide, and the cost stays
+/// small.
 pub(crate) const SAMPLES: Bounded<u32> = Bounded { default: 3, least: 1, most: 20 };
+/// With `adaptive`: the estimate weighs what it saw before, and asks again by itself when surprised.
+const SAMPLES_ADAPTIVE: u32 = 1;
 /// Harmless: a prompt that a content filter refuses is billed all the same.
 pub(crate) const PROMPT: &str = "Hello";
-/// Enough to see tokens flow. Azure counts the maximum against the quota, used or not (API fact sheet
-/// section 8.4).
+/// With `average`, enough to see tokens flow. Azure counts the maximum against the quota, used or not
+/// (API fact sheet section 8.4).
 pub(crate) const MAX_TOKENS: Bounded<u32> = Bounded { default: 10, least: 1, most: 256 };
+/// With `adaptive`: what is compared ends with the first token, and clients' streams show the rest.
+const MAX_TOKENS_ADAPTIVE: u32 = 1;
+/// Left out, no budget: the interval bounds the cost, and what a token is worth depends on the model.
+/// The value here is only the example in an error: a 1-token probe every two minutes. Below the least
+/// a reasoning model's probe comes less than twice a day.
+pub(crate) const TOKENS_PER_DAY: Bounded<u32> =
+    Bounded { default: 10_000, least: 100, most: 1_000_000_000 };
+/// Requests tell the same of every region that has traffic; a check needs no token, but it is one
+/// request more that shows in a region's logs.
+pub(crate) const REACHABILITY: bool = false;
+/// Dollars for a million tokens; the value here is only the example in an error.
+pub(crate) const PRICE: Bounded<f64> = Bounded { default: 2.5, least: 0.0, most: 100_000.0 };
+
+/// [`SAMPLES`], as the strategy wants it.
+pub(crate) const fn samples(strategy: Strategy) -> u32 {
+    match strategy {
+        Strategy::Average => SAMPLES.default,
+        Strategy::Adaptive => SAMPLES_ADAPTIVE,
+    }
+}
+
+/// [`MAX_TOKENS`], as the strategy wants it.
+pub(crate) const fn max_tokens(strategy: Strategy) -> u32 {
+    match strategy {
+        Strategy::Average => MAX_TOKENS.default,
+        Strategy::Adaptive => MAX_TOKENS_ADAPTIVE,
+    }
+}
 
 /// The only one so far.
 pub(crate) const STRATEGY: Strategy = Strategy::Average;

@@ -37,6 +37,13 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "  interval: {}\n  jitter: {}", probe.interval.shown(), probe.jitter.shown())?;
     writeln!(out, "  timeout: {}\n  samples: {}", probe.timeout.shown(), probe.samples)?;
     writeln!(out, "  prompt: {}\n  max_tokens: {}", quoted(&probe.prompt), probe.max_tokens)?;
+    let tokens = probe.tokens_per_day.map_or_else(|| "none".to_owned(), Unit::shown);
+    writeln!(out, "  tokens_per_day: {tokens}\n  reachability: {}", probe.reachability)?;
+    let prices = probe.prices.iter().map(|(name, price)| {
+        let (input, output) = (price.input.shown(), price.output.shown());
+        format!("{}: {{input: {input}, output: {output}}}", quoted_key(name))
+    });
+    writeln!(out, "  prices: {{{}}}", prices.collect::<Vec<_>>().join(", "))?;
     let routing = &config.routing;
     writeln!(out, "routing:\n  strategy: {}", routing.strategy.shown())?;
     writeln!(out, "  rank_by: {}\n  window: {}", routing.rank_by.shown(), routing.window.shown())?;

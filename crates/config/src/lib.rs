@@ -33,8 +33,8 @@ pub use diff::{Diff, diff};
 pub use effective::effective;
 pub use error::{Problem, Problems};
 pub use model::{
-    Admin, AuthHeader, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, LogFormat, Probe,
-    ProbeStyle, RankBy, Region, RegionUrl, Routing, Strategy, Switch, Timeouts,
+    Admin, AuthHeader, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, LogFormat, Price,
+    Probe, ProbeStyle, RankBy, Region, RegionUrl, Routing, Strategy, Switch, Timeouts,
 };
 pub use schema::schema;
 pub use yaml::MAX_FILE_BYTES;

@@ -118,12 +118,30 @@ pub struct Probe {
     pub jitter: f64,
     /// For one sample, from its start to its last byte.
     pub timeout: Duration,
-    /// Completions per round, one after the other: 1 to 20.
+    /// Completions per round, one after the other: 1 to 20. The strategy decides where the file does
+    /// not say.
     pub samples: u32,
     /// The user message, 1 to 1000 characters.
     pub prompt: String,
-    /// The most tokens that one sample may generate: 1 to 256.
+    /// The most tokens that one sample may generate: 1 to 256. The strategy decides where the file
+    /// does not say.
     pub max_tokens: u32,
+    /// Tokens a day for each (region, deployment), at least 100. `None`: no budget, as always with
+    /// [`Strategy::Average`].
+    pub tokens_per_day: Option<u32>,
+    /// Token-free requests between the completions look whether a region can be reached.
+    pub reachability: bool,
+    /// How the name of a model begins -> what it costs; before what is known here.
+    pub prices: BTreeMap<String, Price>,
+}
+
+/// What a model costs, in dollars for a million tokens, 0 to 100 000.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Of questions.
+    pub input: f64,
+    /// Of answers.
+    pub output: f64,
 }
 
 /// Which form of the API probes speak (API fact sheet section 1.1).

@@ -131,15 +131,38 @@ pub(crate) struct RawProbe {
     /// The longest that one sample may take.
     #[schemars(transform = defaults::PROBE_TIMEOUT.in_schema())]
     pub(crate) timeout: Option<Text<Duration>>,
-    /// Completions in a round, one after the other.
+    /// Completions in a round, one after the other. Left out, 1 with `routing.strategy: adaptive`.
     #[schemars(transform = defaults::SAMPLES.in_schema())]
     pub(crate) samples: Option<Text<u32>>,
     /// The user message.
     #[schemars(extend("default" = defaults::PROMPT))]
     pub(crate) prompt: Option<Text<Prompt>>,
-    /// The most tokens that one sample may generate.
+    /// The most tokens that one sample may generate. Left out, 1 with `routing.strategy: adaptive`.
     #[schemars(transform = defaults::MAX_TOKENS.in_schema())]
     pub(crate) max_tokens: Option<Text<u32>>,
+    /// Tokens that the probes of one deployment in one region may use a day, spread over it: at the
+    /// bound they get rarer. `none`: the interval alone decides. With `routing.strategy: adaptive`.
+    #[schemars(extend("default" = "none"), transform = defaults::TOKENS_PER_DAY.in_schema())]
+    pub(crate) tokens_per_day: Option<Text<OrNone<u32>>>,
+    /// Whether token-free requests between the completions look whether a region can be reached: only
+    /// that, never how fast it is.
+    #[schemars(extend("default" = defaults::REACHABILITY))]
+    pub(crate) reachability: Option<Text<Switched>>,
+    /// Name of a model, or how it begins -> its price, for `nearway probe --cost`.
+    #[schemars(extend("default" = {}, "propertyNames" = {"minLength": 1}))]
+    pub(crate) prices: Option<BTreeMap<String, RawPrice>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["input", "output"]))]
+pub(crate) struct RawPrice {
+    /// Dollars for a million tokens of questions.
+    #[schemars(transform = defaults::PRICE.required_in_schema())]
+    pub(crate) input: Option<Text<f64>>,
+    /// Dollars for a million tokens of answers.
+    #[schemars(transform = defaults::PRICE.required_in_schema())]
+    pub(crate) output: Option<Text<f64>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

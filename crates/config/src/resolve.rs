@@ -2,21 +2,22 @@
 //! get wrong. Never fails: problems go into the report, and a value stands in for each, so that one
 //! run finds them all. Whoever calls it looks at the report before it believes the result.
 
+mod probe;
 mod regions;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::defaults;
 use crate::model::{
-    Admin, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, Probe, Region, Routing,
-    Switch, Timeouts,
+    Admin, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, Routing, Strategy, Switch,
+    Timeouts,
 };
 use crate::names::{DeploymentName, Scalar as _};
 use crate::raw::{
     RawAdmin, RawBreaker, RawConfig, RawCooldown, RawFailover, RawLimits, RawListen, RawLog,
-    RawProbe, RawRouting, RawTimeouts,
+    RawRouting, RawTimeouts,
 };
 use crate::source::Source;
 use crate::text::Text;
@@ -27,7 +28,9 @@ pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
     let regions = regions::regions(raw.regions, source);
     let raw_probe = raw.probe.unwrap_or_default();
     let raw_interval = raw_probe.interval;
-    let probe = probe(raw_probe, source, &regions);
+    let raw_routing = raw.routing.unwrap_or_default();
+    let strategy = source.word(raw_routing.strategy, defaults::STRATEGY);
+    let probe = probe::probe(raw_probe, source, &regions, strategy);
     let (listen, admin) =
         listeners(&raw.listen.unwrap_or_default(), &raw.admin.unwrap_or_default(), source);
     Config {
@@ -36,7 +39,7 @@ pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
         workers: source
             .open(raw.workers, &defaults::WORKERS)
             .and_then(|workers| usize::try_from(workers).ok()),
-        routing: routing(raw.routing.unwrap_or_default(), source, raw_interval, probe.interval),
+        routing: routing(raw_routing, source, strategy, (raw_interval, probe.interval)),
         regions,
         probe,
         failover: failover(&raw.failover.unwrap_or_default(), source),
@@ -78,42 +81,11 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     same_ip && one.port() == other.port() && one.port() != 0
 }
 
-fn probe(raw: RawProbe, source: &Source<'_>, regions: &[Region]) -> Probe {
-    let any_is_served = regions.is_empty() || regions.iter().any(|r| r.deployments.is_empty());
-    let served: HashSet<&String> = regions.iter().flat_map(|r| r.deployments.keys()).collect();
-    let mut deployments: Vec<String> = Vec::new();
-    let mut names = BTreeSet::new();
-    for text in raw.deployments.unwrap_or_default() {
-        let Some(name) = source.scalar(Some(text)) else { continue };
-        if !first_time(&mut names, &name) {
-            source.wrong(Some(text), "named twice: leave this one out");
-        } else if !any_is_served && !served.contains(&name) {
-            let message = "no region serves it: add it to a region's deployments, or leave it out";
-            source.wrong(Some(text), message);
-        } else {
-            deployments.push(name);
-        }
-    }
-    Probe {
-        deployments,
-        style: source.word(raw.style, defaults::PROBE_STYLE),
-        api_version: source
-            .scalar(raw.api_version)
-            .unwrap_or_else(|| defaults::API_VERSION.to_owned()),
-        interval: source.quantity(raw.interval, &defaults::INTERVAL),
-        jitter: source.quantity(raw.jitter, &defaults::JITTER),
-        timeout: source.quantity(raw.timeout, &defaults::PROBE_TIMEOUT),
-        samples: source.quantity(raw.samples, &defaults::SAMPLES),
-        prompt: source.scalar(raw.prompt).unwrap_or_else(|| defaults::PROMPT.to_owned()),
-        max_tokens: source.quantity(raw.max_tokens, &defaults::MAX_TOKENS),
-    }
-}
-
 fn routing(
     raw: RawRouting,
     source: &Source<'_>,
-    raw_interval: Option<Text<Duration>>,
-    interval: Duration,
+    strategy: Strategy,
+    (raw_interval, interval): (Option<Text<Duration>>, Duration),
 ) -> Routing {
     let switch = raw.switch.unwrap_or_default();
     let window = match raw.window {
@@ -125,7 +97,7 @@ fn routing(
         source.wrong(raw.window, message);
     }
     Routing {
-        strategy: source.word(raw.strategy, defaults::STRATEGY),
+        strategy,
         rank_by: source.word(raw.rank_by, defaults::RANK_BY),
         window,
         switch: Switch {

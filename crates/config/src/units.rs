@@ -8,6 +8,7 @@ use schemars::transform::Transform;
 use schemars::{Schema, json_schema};
 use serde_json::Value as Json;
 
+use crate::schema::filled;
 use crate::text::Sketch;
 
 /// A quantity with a unit.
@@ -50,6 +51,14 @@ impl<T: Unit> Bounded<T> {
     /// A copy that adds default and range to the schema of a key.
     pub(crate) fn in_schema(self) -> impl Transform {
         self
+    }
+
+    /// A copy that adds the range to the schema of a key that has no default.
+    pub(crate) fn required_in_schema(self) -> impl Transform {
+        move |schema: &mut Schema| {
+            self.describe(schema, "From");
+            filled(schema);
+        }
     }
 
     /// A copy that adds the range to the schema of a map of such values.

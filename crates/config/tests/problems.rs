@@ -242,7 +242,9 @@ fn a_secret_is_read_and_never_shown() {
 fn the_effective_configuration_loads_again_and_says_the_same() {
     let config = read(
         "regions: [{name: a, url: 'https://a.example:8443/p', deployments: {x: y$$z}, zone: eu}]\n\
-         probe: {deployments: [x], prompt: 'say \"hi\"', jitter: 0.25}\nlimits: {body: 64MiB}\n\
+         probe: {deployments: [x], prompt: 'say \"hi\"', jitter: 0.25, tokens_per_day: 5000, \
+                 reachability: true, prices: {'gpt-4$o': {input: 2.5, output: 10}}}\n\
+         routing: {strategy: adaptive}\nlimits: {body: 64MiB}\n\
          workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s, first_token_of: {o3: 2m, 'a $b': 1s}}\n\
          failover: {last_resort: false}\n\
          cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
@@ -252,6 +254,39 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
     let config = config.unwrap();
     let again = read(&effective(&config)).unwrap_or_else(|e| panic!("{e}\n{}", effective(&config)));
     assert_eq!(again, config);
+}
+
+#[test]
+fn the_strategy_decides_how_much_a_probe_asks_unless_the_file_does() {
+    let asked = |text: &str| {
+        let probe = read(&format!("{REGION}{text}")).unwrap().probe;
+        (probe.samples, probe.max_tokens, probe.tokens_per_day)
+    };
+    assert_eq!(asked("routing: {strategy: average}\n"), (3, 10, None));
+    assert_eq!(asked("routing: {strategy: adaptive}\n"), (1, 1, None));
+    let text = "routing: {strategy: adaptive}\n\
+                probe: {samples: 2, max_tokens: 5, tokens_per_day: 20000}\n";
+    assert_eq!(asked(text), (2, 5, Some(20_000)));
+}
+
+#[test]
+fn a_budget_without_the_strategy_that_keeps_it_is_refused() {
+    let text = "routing: {strategy: average}\nprobe: {tokens_per_day: 9000}\n";
+    let problems = wrong(&format!("{REGION}{text}"));
+    assert!(problems.contains("probe.tokens_per_day"), "{problems}");
+    assert!(problems.contains("routing.strategy: adaptive"), "{problems}");
+}
+
+#[test]
+fn a_price_has_both_halves() {
+    let with = |price: &str| format!("{REGION}probe: {{prices: {{gpt-4o: {price}}}}}\n");
+    let prices = read(&with("{input: 2.5, output: 10}")).unwrap().probe.prices;
+    let price = prices["gpt-4o"];
+    assert_eq!(format!("{price:?}"), "Price { input: 2.5, output: 10.0 }");
+    for price in ["{input: 2.5}", "{input: 2.5, output: -1}", "{input: 2.5, output: free}"] {
+        let problems = wrong(&with(price));
+        assert!(problems.contains("probe.prices.gpt-4o"), "{problems}");
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn region(
 }
 
 /// Reports a key that is not there or holds nothing, unless it is there under a misspelt name.
-fn require(region: NodeId, key: &'static str, message: &str, source: &Source<'_>) {
+pub(super) fn require(region: NodeId, key: &'static str, message: &str, source: &Source<'_>) {
     let Some(entry) = source.tree.entry(region, key) else {
         if !stands_in(region, key, source) {
             source.report.missing(region, key, message);
