@@ -236,6 +236,8 @@ fn probe(config: &Config, regions: &[Assembled], generation: u64) -> nearway_pro
         api_version: probe.api_version.clone(),
         prompt: probe.prompt.clone(),
         max_tokens: probe.max_tokens,
+        tokens_per_day: probe.tokens_per_day,
+        reachability: probe.reachability,
         generation,
         routing: routing(config),
         deployments: probe.deployments.iter().map(|name| name.as_str().into()).collect(),
@@ -262,7 +264,7 @@ fn routing(config: &Config) -> RoutingSettings {
         },
         probe_interval: probe.interval,
         probe_timeout: probe.timeout,
-        stale_after: (probe.interval * STALE_AFTER_ROUNDS).max(STALE_AFTER_AT_LEAST),
+        stale_after: (probe.interval * stale_after(routing.strategy)).max(STALE_AFTER_AT_LEAST),
     }
 }
 
@@ -294,8 +296,15 @@ fn spec(id: RegionId, config: &Region) -> RegionSpec {
     }
 }
 
-/// Rounds without a sample after which what was measured is stale: one may be late, and one lost.
-const STALE_AFTER_ROUNDS: u32 = 3;
+/// Rounds without a sample after which what was measured is stale: one may be late, and one lost. A
+/// region that is far from the best is asked in each third round only.
+const fn stale_after(strategy: Strategy) -> u32 {
+    match strategy {
+        Strategy::Average => 3,
+        Strategy::Adaptive => 7,
+    }
+}
+
 /// With very short intervals, an ordinary slow answer must not make its region stale.
 const STALE_AFTER_AT_LEAST: Duration = Duration::from_secs(10);
 

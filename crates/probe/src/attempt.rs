@@ -19,6 +19,7 @@ use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
 use nearway_wire::probe_body::{
     ProbeSpec, Rung, counts_as_alive, probe_body, probe_target, reachability_target,
 };
+use nearway_wire::quota::{self, Limits as QuotaLimits};
 use nearway_wire::usage::Usage;
 
 use crate::answer::{Answered, measure, read_whole};
@@ -50,6 +51,14 @@ pub(crate) struct Finding {
     pub(crate) usage: Option<Usage>,
     /// The form of request to begin with next time.
     pub(crate) rung: Rung,
+    /// What the region allows in a minute, as far as it said.
+    pub(crate) limits: QuotaLimits,
+}
+
+/// What an exchange teaches, however it ends.
+struct Taught {
+    rung: Rung,
+    limits: QuotaLimits,
 }
 
 struct Failed {
@@ -73,10 +82,10 @@ impl Probe {
 pub(crate) async fn attempt<T: Transport>(transport: &T, clock: Clock, probe: &Probe) -> Finding {
     let began = clock.now();
     let timeout = probe.settings.timeout;
-    let mut rung = probe.rung;
+    let mut taught = Taught { rung: probe.rung, limits: QuotaLimits::default() };
     let asked = async {
         match &probe.deployment {
-            Some(deployment) => probe.complete(transport, clock, deployment, &mut rung).await,
+            Some(deployment) => probe.complete(transport, clock, deployment, &mut taught).await,
             None => probe.reach(transport).await,
         }
     };
@@ -86,13 +95,14 @@ pub(crate) async fn attempt<T: Transport>(transport: &T, clock: Clock, probe: &P
     });
     let now = clock.now();
     let at = Moment::from(now);
+    let Taught { rung, limits } = taught;
     match ended {
         Ok(Answered { outcome, usage }) => {
-            Finding { at, outcome, fault: None, retry_after: None, usage, rung }
+            Finding { at, outcome, fault: None, retry_after: None, usage, rung, limits }
         }
         Err(Failed { fault, retry_after }) => {
             let outcome = verdict::failure(&fault, now.saturating_sub(began), retry_after);
-            Finding { at, outcome, fault: Some(fault), retry_after, usage: None, rung }
+            Finding { at, outcome, fault: Some(fault), retry_after, usage: None, rung, limits }
         }
     }
 }
@@ -105,7 +115,7 @@ impl Probe {
         transport: &T,
         clock: Clock,
         deployment: &str,
-        rung: &mut Rung,
+        Taught { rung, limits }: &mut Taught,
     ) -> Result<Answered, Failed> {
         let settings = &*self.settings;
         let spec = ProbeSpec {
@@ -120,6 +130,7 @@ impl Probe {
             let reply = self.send(transport, Method::POST, &target, Some(body)).await?;
             let head = reply.timing.head;
             let (parts, body) = reply.response.into_parts();
+            *limits = quota::limits(&parts.headers);
             if parts.status.is_success() {
                 return Ok(measure(&parts.headers, body, rung.operation(), head, clock).await?);
             }

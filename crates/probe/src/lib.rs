@@ -5,10 +5,12 @@
 //! for a command. Regions are spoken to through [`nearway_upstream::Transport`]; which of them is
 //! best is decided in `nearway_route`, what bytes mean in `nearway_wire`.
 //!
-//! A measurement reads: `timetable -> attempt -> answer -> verdict -> ranker -> live`.
+//! A measurement reads: `demand -> timetable -> attempt -> answer -> verdict -> ranker -> live`.
 
 mod answer;
 mod attempt;
+mod budget;
+mod demand;
 #[cfg(test)]
 mod fakes;
 mod memory;

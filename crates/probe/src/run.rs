@@ -12,14 +12,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nearway_route::{Asked, Live, Moment, OTHER, Ranker, RegionId, Sample, Source, Table};
+use nearway_route::{
+    Asked, Entry, Lack, Live, Moment, OTHER, Ranker, RegionId, Sample, Source, Table,
+};
 use nearway_telemetry::Metrics;
 use nearway_upstream::{Clock, Side, Transport};
+use nearway_wire::probe_body::Rung;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{Finding, Probe, attempt};
+use crate::demand::{Demands, Standing};
 use crate::memory::{Memory, News};
 use crate::settings::Settings;
 use crate::standings::Standings;
@@ -66,14 +70,27 @@ pub struct Prober<T> {
     ranker: Ranker,
     out: Outputs,
     timetable: Timetable,
+    demands: Demands,
+    // token-free looks between the probes; lanes of their own
+    checks: Timetable,
     memory: Memory,
     standings: Standings,
     probes: JoinSet<Finding>,
     // what each of `probes` is about, also for one that panics
-    running: HashMap<Id, Due>,
+    running: HashMap<Id, Running>,
     ranked_at: Moment,
     // reports came in since
     stale: bool,
+}
+
+/// A probe under way.
+#[derive(Debug)]
+struct Running {
+    due: Due,
+    /// Clients' requests that were in flight there when it began.
+    in_flight: u32,
+    /// Whether it is one of `checks`.
+    is_check: bool,
 }
 
 impl<T: Transport + 'static> Prober<T> {
@@ -86,8 +103,10 @@ impl<T: Transport + 'static> Prober<T> {
         Self {
             transport,
             timetable: Timetable::new(settings.pace(), settings.courses(), now),
+            checks: Timetable::new(settings.check_pace(), settings.checks(), now),
             settings: Rc::new(settings),
             ranker,
+            demands: Demands::default(),
             memory: Memory::default(),
             standings,
             out,
@@ -142,11 +161,24 @@ impl<T: Transport + 'static> Prober<T> {
                 self.timetable.done(&due, Then::Skip, now, fastrand::f64);
                 continue;
             };
-            let (transport, clock) = (self.transport.clone(), self.out.clock);
-            let task =
-                self.probes.spawn_local(async move { attempt(&*transport, clock, &probe).await });
-            self.running.insert(task.id(), due);
+            self.demands.of(&due).begin(self.settings.pace(), now, fastrand::f64());
+            let table = self.out.table.load();
+            let in_flight = entry(&table, &due).map_or(0, |entry| entry.vitals.in_flight());
+            self.start(probe, Running { due, in_flight, is_check: false });
         }
+        for due in self.checks.start(now, fastrand::f64) {
+            match Probe::new(&self.settings, &due, Rung::first()) {
+                Some(probe) => self.start(probe, Running { due, in_flight: 0, is_check: true }),
+                None => self.checks.done(&due, Then::Skip, now, fastrand::f64),
+            }
+        }
+    }
+
+    fn start(&mut self, probe: Probe, running: Running) {
+        let (transport, clock) = (self.transport.clone(), self.out.clock);
+        let task =
+            self.probes.spawn_local(async move { attempt(&*transport, clock, &probe).await });
+        self.running.insert(task.id(), running);
     }
 
     fn end(&mut self, ended: Result<(Id, Finding), JoinError>) {
@@ -155,31 +187,35 @@ impl<T: Transport + 'static> Prober<T> {
             Ok((id, finding)) => (id, Some(finding)),
             Err(panicked) => (panicked.id(), None),
         };
-        let Some(due) = self.running.remove(&id) else { return };
-        let then = finding.map_or(Then::Skip, |finding| self.learn(&due, &finding));
+        let Some(Running { due, in_flight, is_check }) = self.running.remove(&id) else { return };
+        if is_check {
+            self.checks.done(&due, Then::Skip, now, fastrand::f64);
+            if let Some(finding) = finding {
+                self.checked(&due, &finding, now);
+            }
+            return;
+        }
+        let then = finding.map_or(Then::Skip, |finding| self.learn(&due, in_flight, &finding));
+        self.demands.of(&due).end(then, self.settings.pace(), now);
         self.timetable.done(&due, then, now, fastrand::f64);
         self.publish(now);
     }
 
     /// Takes in what a probe found; says how the region's round goes on.
-    fn learn(&mut self, due: &Due, finding: &Finding) -> Then {
+    fn learn(&mut self, due: &Due, in_flight: u32, finding: &Finding) -> Then {
         let then = verdict::then(finding.fault.as_ref(), finding.retry_after);
-        let Some(target) = self.settings.target(due.region) else { return then };
+        let settings = self.settings.clone();
+        let Some(target) = settings.target(due.region) else { return then };
         let deployment = due.stop.as_deref();
         // what Nearway itself lacks says nothing of the region
         if finding.fault.as_ref().is_none_or(|fault| fault.kind.side() != Side::Nearway) {
-            let sample = Sample {
-                at: finding.at,
-                source: Source::Probe,
-                asked: Asked::probe(0),
-                outcome: finding.outcome,
-            };
-            self.ranker.observe(due.region, deployment, sample);
+            self.ranker.observe(due.region, deployment, sample(finding, in_flight));
         }
 
         let region = target.region.name();
         let label = deployment.unwrap_or(OTHER);
         self.standings.count(region, label, finding);
+        self.pay(due, finding);
         match self.memory.note(due, finding.rung, finding.fault.as_ref()) {
             News::None => {}
             News::Fails => {
@@ -191,6 +227,81 @@ impl<T: Transport + 'static> Prober<T> {
             }
         }
         then
+    }
+
+    /// Takes in what a token-free check found: never a time, only that a region went away or came
+    /// back, which its probes then look at.
+    fn checked(&mut self, due: &Due, finding: &Finding, now: Moment) {
+        let settings = self.settings.clone();
+        let Some(target) = settings.target(due.region) else { return };
+        let region = target.region.name();
+        self.standings.count(region, OTHER, finding);
+        let gone = finding.fault.as_ref().filter(|fault| verdict::is_gone(fault));
+        match self.memory.note(due, finding.rung, gone) {
+            News::None => return,
+            News::Fails => {
+                for stop in settings.stops(target) {
+                    let sample = sample(finding, 0);
+                    self.ranker.observe(due.region, stop.as_deref(), sample);
+                }
+                let fault = gone.map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(target: LOG, %region, fault, "{region} cannot be reached");
+            }
+            News::Recovered => {
+                tracing::info!(target: LOG, %region, "{region} can be reached again");
+            }
+        }
+        self.demands.hurry(due.region);
+        self.timetable.hurry(due.region, now);
+        self.publish(now);
+    }
+
+    /// What a probe cost, and what the region allows, decide how soon the next one may come.
+    fn pay(&mut self, due: &Due, finding: &Finding) {
+        let (pace, demand) = (self.settings.pace(), self.demands.of(due));
+        let tokens = verdict::cost(&finding.outcome, finding.usage, &self.settings);
+        demand.spend(tokens, self.settings.rate(), finding.at);
+        let longer = demand.limited(finding.limits, tokens, pace);
+        if let Some((least, target)) = longer.zip(self.settings.target(due.region))
+            && self.settings.is_steered()
+        {
+            let (region, deployment) = (target.region.name(), due.stop.as_deref());
+            tracing::info!(target: LOG, %region, deployment,
+                "probes of {region} come every {least:?} at most: its limits allow no more");
+        }
+    }
+
+    /// Steers the timetable by what probes are worth, where the strategy tells.
+    fn plan(&mut self, table: &Table, now: Moment) {
+        let settings = self.settings.clone();
+        let (pace, rate) = (settings.pace(), settings.rate());
+        for target in settings.targets.iter().filter(|_| settings.is_steered()) {
+            let mut first = None;
+            for stop in settings.stops(target) {
+                let due = Due { region: target.id, stop };
+                let Some(standing) = self.standing(table, &due, now) else { continue };
+                let demand = self.demands.of(&due);
+                let next = demand.next(&standing, pace, rate, now);
+                let skipped = demand.skipped(next, pace, now);
+                let used = demand.budget_used(rate, now);
+                let label = due.stop.as_deref().unwrap_or(OTHER);
+                self.standings.spared(target.region.name(), label, used, skipped);
+                if first.as_ref().is_none_or(|(_, at)| next.at < *at) {
+                    first = Some((due, next.at));
+                }
+            }
+            if let Some((due, at)) = first {
+                self.timetable.steer(&due, at);
+            }
+        }
+    }
+
+    /// `None` where the strategy does not tell what a probe is worth.
+    fn standing(&self, table: &Table, due: &Due, now: Moment) -> Option<Standing> {
+        let worth = self.ranker.probe_due(due.region, due.stop.as_deref()?, now)?;
+        let entry = entry(table, due)?;
+        let out = entry.condition(Lack::DEPLOYMENT, now).is_out();
+        Some(Standing { worth, out, cooled: entry.cooled_for(now) })
     }
 
     fn take(&mut self, reports: &mut Vec<Report>) {
@@ -208,11 +319,15 @@ impl<T: Transport + 'static> Prober<T> {
             settings.specs(),
             settings.deployments.clone(),
         );
-        let courses = settings.courses();
-        self.memory.retain(|due| {
-            courses.iter().any(|(region, stops)| *region == due.region && stops.contains(&due.stop))
-        });
+        let (courses, checks) = (settings.courses(), settings.checks());
+        let is_probed = |due: &Due| {
+            let mut all = courses.iter().chain(&checks);
+            all.any(|(region, stops)| *region == due.region && stops.contains(&due.stop))
+        };
+        self.memory.retain(is_probed);
+        self.demands.retain(is_probed);
         self.timetable.revise(settings.pace(), courses, now);
+        self.checks.revise(settings.check_pace(), checks, now);
         self.settings = Rc::new(settings);
         self.publish(now);
         self.standings.settle(&self.out.table.load());
@@ -222,6 +337,7 @@ impl<T: Transport + 'static> Prober<T> {
         let published = self.ranker.rank(now);
         self.out.table.publish(published.table.clone());
         self.standings.show(&published);
+        self.plan(&published.table, now);
         if self.ranker.first_round_done() {
             self.out.first_round.store(true, Ordering::Release);
         }
@@ -235,7 +351,7 @@ impl<T: Transport + 'static> Prober<T> {
 
     /// Until something is due.
     fn pause(&self, now: Moment) -> Duration {
-        let probe = self.timetable.next_due();
+        let probe = self.timetable.next_due().into_iter().chain(self.checks.next_due()).min();
         let next = probe.map_or_else(|| self.rank_due(), |probe| probe.min(self.rank_due()));
         next.since(now)
     }
@@ -245,6 +361,17 @@ impl<T> fmt::Debug for Prober<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prober").field("running", &self.running).finish_non_exhaustive()
     }
+}
+
+fn sample(finding: &Finding, in_flight: u32) -> Sample {
+    let &Finding { at, outcome, .. } = finding;
+    Sample { at, source: Source::Probe, asked: Asked::probe(in_flight), outcome }
+}
+
+/// The entry of what is probed in the ranking that requests follow.
+fn entry<'a>(table: &'a Table, due: &Due) -> Option<&'a Entry> {
+    let ranking = table.ranking(due.stop.as_deref());
+    ranking.order.iter().find(|entry| entry.region == due.region)
 }
 
 /// States and ages move even when nothing is measured.

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_route::{Moment, Ranker, RegionId, RegionSpec, RoutingSettings, Table};
+use nearway_route::{Moment, Ranker, RegionId, RegionSpec, RoutingSettings, Strategy, Table};
 use nearway_upstream::Region;
 use nearway_wire::probe_body::ApiStyle;
 
+use crate::budget::Rate;
 use crate::timetable::{Pace, Stop};
 
 /// One configured region, as the prober sees it.
@@ -49,6 +50,11 @@ pub struct Settings {
     pub prompt: String,
     /// The most tokens of its answer.
     pub max_tokens: u32,
+    /// Tokens a day for each (region, deployment), at least 1. Read by
+    /// [`Strategy::Adaptive`](nearway_route::Strategy::Adaptive) alone.
+    pub tokens_per_day: Option<u32>,
+    /// Whether token-free requests between the probes look if a region can be reached.
+    pub reachability: bool,
     /// The number of the configuration.
     pub generation: u64,
     /// How the ranking decides.
@@ -88,6 +94,27 @@ impl Settings {
         Pace { interval: self.interval, jitter: self.jitter, samples: self.samples }
     }
 
+    /// Whether the ranking tells what a probe is worth.
+    pub(crate) fn is_steered(&self) -> bool {
+        self.routing.strategy == Strategy::Adaptive
+    }
+
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        self.tokens_per_day.map(Rate::per_day)
+    }
+
+    /// How often regions are checked between their probes, without tokens.
+    pub(crate) fn check_pace(&self) -> Pace {
+        Pace { interval: self.interval / CHECKS_PER_INTERVAL, samples: 1, ..self.pace() }
+    }
+
+    /// The regions that are checked.
+    pub(crate) fn checks(&self) -> Vec<(RegionId, Vec<Stop>)> {
+        // without a deployment the probes themselves are such checks
+        let wanted = self.reachability && !self.deployments.is_empty();
+        self.targets.iter().filter(|_| wanted).map(|target| (target.id, vec![None])).collect()
+    }
+
     /// What there is to probe in each region.
     pub(crate) fn courses(&self) -> Vec<(RegionId, Vec<Stop>)> {
         self.targets.iter().map(|target| (target.id, self.stops(target))).collect()
@@ -100,6 +127,9 @@ impl Settings {
         target.deployments.iter().map(|(client, _)| Some(client.clone())).collect()
     }
 }
+
+/// A region that went away is noticed within a third of the interval.
+const CHECKS_PER_INTERVAL: u32 = 3;
 
 impl Target {
     /// What this region calls the deployment.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use nearway_route::{Outcome, Published, Ranking, State, Table};
 use nearway_telemetry::{
-    LeaderChange, Metrics, ProbeMetrics, RankMetrics, RouteState, TokenKind, leader_change,
+    LeaderChange, Metrics, ProbeMetrics, ProbeSkip, RankMetrics, RouteState, TokenKind,
+    leader_change,
 };
 
 use crate::attempt::Finding;
@@ -42,6 +43,21 @@ impl Standings {
         if let Some(usage) = finding.usage {
             handle.tokens(TokenKind::Prompt, usage.prompt);
             handle.tokens(TokenKind::Completion, usage.completion);
+        }
+    }
+
+    /// Shows what a budget has left, and an interval that went by without a probe.
+    pub(crate) fn spared(
+        &mut self,
+        region: &Arc<str>,
+        deployment: &str,
+        budget_used: Option<f64>,
+        skipped: Option<ProbeSkip>,
+    ) {
+        let handle = self.handle(region, deployment);
+        handle.budget_used(budget_used);
+        if let Some(reason) = skipped {
+            handle.skipped(reason);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Each region has a lane of its own, so regions are probed in parallel and the samples of one
 //! region in sequence; a lane under way is never due, so a probe cannot overlap itself. The loop in
-//! `run.rs` asks [`Timetable::start`] what to do and reports the end with [`Timetable::done`].
+//! `run.rs` asks [`Timetable::start`] what to do and reports the end with [`Timetable::done`]. Rounds
+//! follow each other at the interval, unless [`Timetable::steer`] says what comes next and when.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -60,6 +61,8 @@ struct Lane {
     began: Moment,
     /// The probes of the current round that have not started.
     left: VecDeque<Stop>,
+    /// Whether a probe of `left`'s round has started.
+    begun: bool,
     /// Stops that asked to be left alone, and until when.
     held: HashMap<Stop, Moment>,
 }
@@ -87,6 +90,27 @@ impl Timetable {
         }
         let leaving = former.into_iter().filter(|lane| lane.busy);
         self.lanes.extend(leaving.map(|lane| lane.revised(Vec::new(), pace, now)));
+    }
+
+    /// The next round of a region is of this stop alone, and then. A round that has begun goes on; a
+    /// region under way is to be steered when its probe has ended.
+    pub(crate) fn steer(&mut self, due: &Due, at: Moment) {
+        let pace = self.pace;
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.region == due.region)
+            && !lane.busy
+            && !lane.is_amid_a_round()
+        {
+            lane.left = pace.round_of(std::iter::once(&due.stop)).collect();
+            lane.begun = false;
+            lane.due = at;
+        }
+    }
+
+    /// The region is due `now`, unless it is under way.
+    pub(crate) fn hurry(&mut self, region: RegionId, now: Moment) {
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.region == region) {
+            lane.due = lane.due.min(now);
+        }
     }
 
     /// When something is due next; `None` while every region is under way.
@@ -122,6 +146,7 @@ impl Lane {
             busy: false,
             began: now,
             left: VecDeque::new(),
+            begun: false,
             held: HashMap::new(),
         }
     }
@@ -137,6 +162,10 @@ impl Lane {
         self
     }
 
+    fn is_amid_a_round(&self) -> bool {
+        self.begun && !self.left.is_empty()
+    }
+
     fn start(&mut self, pace: Pace, now: Moment, draw: impl FnOnce() -> f64) -> Option<Due> {
         if self.left.is_empty() {
             self.began = now;
@@ -149,6 +178,7 @@ impl Lane {
             return None;
         };
         self.busy = true;
+        self.begun = true;
         Some(Due { region: self.region, stop })
     }
 
@@ -170,15 +200,21 @@ impl Pace {
         usize::try_from(self.samples.clamp(1, MOST_SAMPLES)).unwrap_or(1)
     }
 
-    fn interval(self) -> Duration {
+    /// From one round to the next, without jitter.
+    pub(crate) fn interval(self) -> Duration {
         self.interval.max(SHORTEST_INTERVAL)
+    }
+
+    /// By which factor a wait is shorter or longer, by up to the jitter's share.
+    pub(crate) fn stretch(self, draw: f64) -> f64 {
+        let jitter =
+            if self.jitter.is_finite() { self.jitter.clamp(0.0, MOST_JITTER) } else { 0.0 };
+        1.0 + jitter * (2.0 * draw - 1.0)
     }
 
     /// The interval, shorter or longer by up to the jitter's share.
     fn jittered(self, draw: f64) -> Duration {
-        let jitter =
-            if self.jitter.is_finite() { self.jitter.clamp(0.0, MOST_JITTER) } else { 0.0 };
-        let seconds = self.interval().as_secs_f64() * (1.0 + jitter * (2.0 * draw - 1.0));
+        let seconds = self.interval().as_secs_f64() * self.stretch(draw);
         Duration::try_from_secs_f64(seconds).unwrap_or_else(|_| self.interval())
     }
 
@@ -301,6 +337,24 @@ mod tests {
         let sooner = Pace { interval: ms(50), ..pace(1) };
         timetable.revise(sooner, vec![(B, stops(&["x"]))], at(300));
         assert_eq!(timetable.next_due(), Some(at(350)));
+    }
+
+    #[test]
+    fn a_region_that_is_steered_probes_that_stop_then_and_a_round_that_has_begun_goes_on() {
+        let mut timetable = Timetable::new(pace(2), vec![(A, stops(&["x", "y"]))], at(0));
+        timetable.steer(&due(A, "y"), at(50));
+        assert_eq!(timetable.next_due(), Some(at(50)));
+        assert_eq!(timetable.start(at(50), half), [due(A, "y")]);
+        timetable.steer(&due(A, "x"), at(60));
+        timetable.done(&due(A, "y"), Then::Next, at(70), half);
+        timetable.steer(&due(A, "x"), at(80));
+        assert_eq!(timetable.start(at(70), half), [due(A, "y")], "its second sample");
+        timetable.done(&due(A, "y"), Then::Next, at(75), half);
+        timetable.steer(&due(A, "x"), at(5_000));
+        timetable.steer(&due(A, "y"), at(4_000));
+        assert_eq!(timetable.next_due(), Some(at(4_000)));
+        timetable.hurry(A, at(100));
+        assert_eq!(timetable.start(at(100), half), [due(A, "y")]);
     }
 
     #[test]

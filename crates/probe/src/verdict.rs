@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode, header};
 use nearway_route::Outcome;
-use nearway_upstream::{Fault, FaultKind};
+use nearway_upstream::{Fault, FaultKind, Side};
 use nearway_wire::error_body::ErrorFacts;
 use nearway_wire::retry_hint::retry_hint;
+use nearway_wire::usage::Usage;
 
+use crate::settings::Settings;
 use crate::timetable::Then;
 
 /// The fault in the status of a probe's answer; `None` for a success.
@@ -68,6 +70,16 @@ pub(crate) fn unreachable(status: StatusCode, own_credential: bool) -> Option<Fa
     }
 }
 
+/// Whether a token-free check shows that the region is not there: nothing of it answered. Whatever it
+/// did answer, a completion must tell what that means.
+pub(crate) fn is_gone(fault: &Fault) -> bool {
+    let answered = matches!(
+        fault.kind,
+        FaultKind::Throttled | FaultKind::Unauthorized | FaultKind::ServerError
+    );
+    !answered && fault.kind.side() != Side::Nearway
+}
+
 /// How long the region asks to be left alone, at most [`LONGEST_HINT`].
 ///
 /// A date is read against the region's own clock, which is in the same answer; without one the
@@ -94,6 +106,24 @@ pub(crate) fn failure(fault: &Fault, after: Duration, retry_after: Option<Durati
     Outcome::Failure { reason: fault.kind.as_str(), after, retry_after }
 }
 
+/// Tokens that a probe used: as the region counts them, or, where an answer does not tell, about what
+/// was asked for. What failed is not billed.
+pub(crate) fn cost(outcome: &Outcome, usage: Option<Usage>, settings: &Settings) -> u32 {
+    match (outcome, usage) {
+        (_, Some(usage)) => usage.prompt.saturating_add(usage.completion),
+        (Outcome::Answer { .. }, None) => {
+            prompt_tokens(&settings.prompt).saturating_add(settings.max_tokens)
+        }
+        _ => 0,
+    }
+}
+
+/// About how many tokens a prompt is, with what every chat has around it.
+pub(crate) fn prompt_tokens(prompt: &str) -> u32 {
+    let letters = u32::try_from(prompt.chars().count()).unwrap_or(u32::MAX);
+    CHAT_TOKENS.saturating_add(letters.div_ceil(LETTERS_PER_TOKEN))
+}
+
 /// How the round goes on. One blip does not end it: the newest sample decides whether the region is
 /// down. What is slow to find out, or will surely be the same in a moment, is not asked again.
 pub(crate) fn then(fault: Option<&Fault>, retry_after: Option<Duration>) -> Then {
@@ -117,6 +147,11 @@ fn answered_at(headers: &HeaderMap) -> SystemTime {
     let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
     date.and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(UNIX_EPOCH)
 }
+
+/// Tokens around the prompt of a chat (API fact sheet 8.1).
+const CHAT_TOKENS: u32 = 7;
+/// On average, in English; `Hello` is one.
+const LETTERS_PER_TOKEN: u32 = 5;
 
 /// The longest hint that is believed: tiny quotas ask for a day (API fact sheet 4.1), and a region
 /// that is never probed can't return. The SDKs believe about as much (4.4).

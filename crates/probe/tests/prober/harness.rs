@@ -92,7 +92,7 @@ impl Transport for Regions {
     }
 }
 
-const COMPLETION: &str = concat!(
+pub(crate) const COMPLETION: &str = concat!(
     "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n",
     "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n",
     "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2}}\n\n",
@@ -261,6 +261,8 @@ pub(crate) fn settings(names: &[(u32, &str)]) -> Settings {
         api_version: "2024-10-21".into(),
         prompt: "Hello".into(),
         max_tokens: 10,
+        tokens_per_day: None,
+        reachability: false,
         generation: 1,
         routing: RoutingSettings {
             strategy: Strategy::Average,
