@@ -98,6 +98,12 @@ pub struct Probe {
     /// Go on, a round every `probe.interval`, until interrupted
     #[arg(long)]
     pub watch: bool,
+    /// Print what the probes of `serve` cost a day, and ask nobody
+    ///
+    /// Tokens and dollars for each deployment, without the probes that `routing.strategy: adaptive`
+    /// spares. `probe.prices` corrects and completes the prices.
+    #[arg(long, conflicts_with_all = ["watch", "samples"])]
+    pub cost: bool,
     /// Completions per region and deployment, instead of `probe.samples`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=20))]
     pub samples: Option<u32>,
@@ -197,6 +203,13 @@ mod tests {
             ErrorKind::ValueValidation
         );
         assert_eq!(refused(&["nearway", "check", "--confg", "c"]), ErrorKind::UnknownArgument);
+    }
+
+    #[test]
+    fn a_cost_is_no_round() {
+        let with = |flag| refused(&["nearway", "probe", "--config", "c", "--cost", flag]);
+        assert_eq!(with("--watch"), ErrorKind::ArgumentConflict);
+        assert_eq!(with("--samples=2"), ErrorKind::ArgumentConflict);
     }
 
     #[test]

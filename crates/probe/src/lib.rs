@@ -24,3 +24,4 @@ mod verdict;
 pub use round::{RegionRound, one_round};
 pub use run::{Channels, Outputs, Prober, Report};
 pub use settings::{Settings, Target, initial_table};
+pub use verdict::prompt_tokens;

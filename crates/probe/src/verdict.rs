@@ -118,8 +118,9 @@ pub(crate) fn cost(outcome: &Outcome, usage: Option<Usage>, settings: &Settings)
     }
 }
 
-/// About how many tokens a prompt is, with what every chat has around it.
-pub(crate) fn prompt_tokens(prompt: &str) -> u32 {
+/// About how many tokens a probe's prompt is, with what every chat has around it.
+#[must_use]
+pub fn prompt_tokens(prompt: &str) -> u32 {
     let letters = u32::try_from(prompt.chars().count()).unwrap_or(u32::MAX);
     CHAT_TOKENS.saturating_add(letters.div_ceil(LETTERS_PER_TOKEN))
 }

@@ -15,7 +15,7 @@ use crate::endpoint::RESERVED;
 
 /// The least `max_output_tokens` of the Responses API, and enough for a reasoning model to begin to
 /// answer (API fact sheet 8.1).
-const REASONING_MAX_TOKENS: u32 = 16;
+pub const REASONING_MAX_TOKENS: u32 = 16;
 
 /// Which URL form a region's API has (API fact sheet 1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -84,9 +84,9 @@ fn prices(raw: BTreeMap<String, RawPrice>, source: &Source<'_>) -> BTreeMap<Stri
             }
         }
     }
-    let price = |raw: &RawPrice| Price {
+    let price = |raw: RawPrice| Price {
         input: source.quantity(raw.input, &defaults::PRICE),
         output: source.quantity(raw.output, &defaults::PRICE),
     };
-    raw.iter().map(|(name, raw)| (name.clone(), price(raw))).collect()
+    raw.into_iter().map(|(name, raw)| (name, price(raw))).collect()
 }

@@ -1,8 +1,9 @@
 //! `nearway probe`: one round of probes now, and which region is nearest.
 //!
 //! The same probes and the same ranking as `serve`, without its history: each round stands for
-//! itself. Serves nothing.
+//! itself. Serves nothing. With `--cost`, what the probes of `serve` cost, and no round.
 
+mod cost;
 mod report;
 
 use std::fmt::Write as _;
@@ -23,8 +24,17 @@ use crate::output;
 use crate::signals::Stop;
 use crate::tasks::Tasks;
 
-pub(super) fn run(Probe { file, json, watch, samples }: Probe) -> anyhow::Result<()> {
+pub(super) fn run(Probe { file, json, watch, cost, samples }: Probe) -> anyhow::Result<()> {
     let (mut config, _, _) = super::read(file)?;
+    if cost {
+        let cost = cost::cost(&config);
+        if json {
+            output::line(&cost.json().to_string())?;
+        } else {
+            output::print(&cost.text())?;
+        }
+        return Ok(());
+    }
     if let Some(samples) = samples {
         config.probe.samples = samples;
     }
