@@ -156,7 +156,7 @@ impl Demand {
         let Some(began) = self.began else {
             return Next { at: alone, reason: ProbeSkip::Rest };
         };
-        self.wish_for(standing, began + pace.interval(), began, now);
+        self.wish_for(standing, began, pace.interval(), now);
         let reason = if standing.worth.far { ProbeSkip::Far } else { ProbeSkip::Fresh };
         let worth = if self.hurried { now } else { self.due };
         let limits = [
@@ -169,12 +169,13 @@ impl Demand {
         })
     }
 
-    fn wish_for(&mut self, standing: &Standing, regular: Moment, began: Moment, now: Moment) {
+    fn wish_for(&mut self, standing: &Standing, began: Moment, interval: Duration, now: Moment) {
+        let regular = began + interval;
         let wish = match standing.worth.at {
             // the last probe taught nothing, and the next one would not either
             at if at <= began => regular,
             at if standing.out => at.min(regular),
-            at => at,
+            at => at + interval / GRACE,
         };
         if wish != self.wish {
             self.wish = wish;
@@ -206,6 +207,8 @@ fn share_of(limit: u64) -> f64 {
     f64::from(u32::try_from(limit).unwrap_or(u32::MAX)) * SHARE
 }
 
+/// A probe waits for a part of the interval, so that a client's request that comes then spares it.
+const GRACE: u32 = 16;
 /// The share of a region's requests and tokens that probes may take.
 const SHARE: f64 = 0.01;
 /// However little a region allows, it is looked at once an hour.
@@ -221,9 +224,16 @@ mod tests {
         Moment::ZERO + Duration::from_secs(seconds)
     }
 
+    /// Worth a probe early enough that it is due then.
     fn worth(seconds: u64) -> Standing {
-        let worth = ProbeDue { at: at(seconds), far: false };
+        let wish = Duration::from_secs(seconds).saturating_sub(PACE.interval / GRACE);
+        let worth = ProbeDue { at: Moment::from(wish), far: false };
         Standing { worth, out: false, cooled: None }
+    }
+
+    fn far(seconds: u64) -> Standing {
+        let near = worth(seconds);
+        Standing { worth: ProbeDue { far: true, ..near.worth }, ..near }
     }
 
     /// Probed at 1000 s.
@@ -247,6 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn a_client_may_come_first() {
+        let mut demand = probed();
+        let worth = ProbeDue { at: at(1_012), far: false };
+        let standing = Standing { worth, out: false, cooled: None };
+        assert_eq!(
+            demand.next(&standing, PACE, None, at(1_001)).at,
+            at(1_012) + PACE.interval / 16
+        );
+    }
+
+    #[test]
     fn the_ranking_decides_and_a_probe_that_taught_nothing_is_not_repeated_at_once() {
         let mut demand = probed();
         assert_eq!(next(&mut demand, &worth(1_012), 1_001), (1_012, ProbeSkip::Fresh));
@@ -259,9 +280,8 @@ mod tests {
     #[test]
     fn a_region_that_is_out_is_looked_at_within_the_interval_and_not_before_its_hint() {
         let mut demand = probed();
-        let far = ProbeDue { at: at(1_300), far: true };
-        let out = Standing { worth: far, out: true, cooled: None };
-        assert_eq!(next(&mut demand, &Standing { out: false, ..out }, 1_001).0, 1_300);
+        let out = Standing { out: true, ..far(1_300) };
+        assert_eq!(next(&mut demand, &far(1_300), 1_001), (1_300, ProbeSkip::Far));
         assert_eq!(next(&mut demand, &out, 1_001).0, 1_100);
         let cooled = Standing { cooled: Some(Duration::from_secs(150)), ..out };
         assert_eq!(next(&mut demand, &cooled, 1_001), (1_151, ProbeSkip::Rest));
@@ -294,15 +314,15 @@ mod tests {
         let mut demand = probed();
         let limits = |requests, tokens| Limits { requests: Some(requests), tokens };
         assert_eq!(demand.limited(limits(600, None), 9, PACE), None);
-        assert_eq!(next(&mut demand, &worth(1_005), 1_001).0, 1_010, "every 10 s at most");
+        assert_eq!(next(&mut demand, &worth(1_007), 1_001).0, 1_010, "every 10 s at most");
         let longer = demand.limited(limits(10, None), 9, PACE);
         assert_eq!(longer, Some(Duration::from_secs(600)));
         assert_eq!(demand.limited(limits(10, None), 9, PACE), None, "told once");
         assert_eq!(next(&mut demand, &worth(1_100), 1_001), (1_600, ProbeSkip::Quota));
         demand.limited(limits(100_000, Some(1_000)), 9, PACE);
-        assert_eq!(next(&mut demand, &worth(1_005), 1_001), (1_054, ProbeSkip::Quota));
+        assert_eq!(next(&mut demand, &worth(1_007), 1_001), (1_054, ProbeSkip::Quota));
         demand.limited(limits(1, None), 9, PACE);
-        assert_eq!(next(&mut demand, &worth(1_005), 1_001).0, 4_600, "an hour at most");
+        assert_eq!(next(&mut demand, &worth(1_007), 1_001).0, 4_600, "an hour at most");
         assert_eq!(demand.limited(Limits::default(), 9, PACE), None, "it tells none");
     }
 
@@ -323,11 +343,9 @@ mod tests {
     #[test]
     fn each_interval_without_a_probe_is_told_once() {
         let mut demand = probed();
-        let far = ProbeDue { at: at(1_300), far: true };
         let mut told = Vec::new();
         for now in 1_001..1_300 {
-            let standing = Standing { worth: far, out: false, cooled: None };
-            let next = demand.next(&standing, PACE, None, at(now));
+            let next = demand.next(&far(1_300), PACE, None, at(now));
             told.extend(demand.skipped(next, PACE, at(now)).map(|reason| (now, reason)));
         }
         assert_eq!(told, [(1_150, ProbeSkip::Far), (1_250, ProbeSkip::Far)]);
