@@ -237,7 +237,8 @@ impl Settle {
         let until = |rest| Moment::from(now + rest);
         let lesson = lesson(fault.kind);
         if lesson == Lesson::Throttled || retry_after.is_some() {
-            vitals.cool_until(until(settings.cooldown.throttled(retry_after)));
+            let pause = settings.cooldown.throttled(retry_after);
+            vitals.refused(Moment::from(now), pause, settings.cooldown.cap);
         }
         match lesson {
             Lesson::None | Lesson::Throttled => {}

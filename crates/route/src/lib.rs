@@ -73,6 +73,7 @@ mod plan;
 mod rank;
 mod ranker;
 mod recent;
+mod refusals;
 mod region;
 mod retry_budget;
 mod sample;

@@ -21,6 +21,7 @@ use crate::{
     lack::{LACKS, Lack},
     moment::Moment,
     pending::{Pending, Pends},
+    refusals::Refusals,
     silence::{Awaited, Silence, Waiting},
 };
 
@@ -28,6 +29,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Vitals {
     in_flight: AtomicU32,
+    /// Requests so far; wraps around.
+    sent: AtomicU32,
+    refusals: Refusals,
     /// By [`Awaited`].
     silences: [Silence; 3],
     pending: Pending,
@@ -50,6 +54,7 @@ impl Vitals {
     /// Counts one request in until the guard is dropped, which a cancelled request does too.
     pub fn enter(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
+        self.sent.fetch_add(1, Relaxed);
         InFlight { vitals: Arc::clone(self) }
     }
 
@@ -97,6 +102,15 @@ impl Vitals {
     /// and below, the later one holds.
     pub fn cool_until(&self, until: Moment) {
         self.cooled.extend(until);
+    }
+
+    /// The region refused a request for a quota and asks for this `pause`: cools down so long, or longer
+    /// where it refuses again after few requests, up to `most`.
+    pub fn refused(&self, now: Moment, pause: Duration, most: Duration) {
+        // the others that were under way at the first refusal say the same once more
+        let is_first = self.cooled_for(now).is_none();
+        let times = if is_first { self.refusals.again(self.sent.load(Relaxed)) } else { 1 };
+        self.cool_until(now + pause.saturating_mul(times).min(most.max(pause)));
     }
 
     /// How long the cool-down still lasts; `None` when there is none. Never `Some(ZERO)`.
@@ -196,6 +210,19 @@ mod tests {
         assert_eq!(vitals.in_flight(), 1);
         drop(second);
         assert_eq!(vitals.in_flight(), 0);
+    }
+
+    #[test]
+    fn one_that_refuses_again_at_once_cools_down_for_longer() {
+        let vitals = Arc::new(Vitals::default());
+        let refused = |now| {
+            vitals.refused(at(now), Duration::from_nanos(100), Duration::from_nanos(300));
+            vitals.cooled_for(at(now)).map(|left| left.as_nanos())
+        };
+        assert_eq!([0, 0, 50].map(refused), [Some(100), Some(100), Some(100)], "one refusal");
+        assert_eq!([150, 400].map(refused), [Some(200), Some(300)], "bounded");
+        (0..100).for_each(|_| drop(vitals.enter()));
+        assert_eq!(refused(800), Some(200));
     }
 
     #[test]
