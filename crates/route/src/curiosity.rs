@@ -2,8 +2,8 @@
 //! nothing could make it the best, and soon again after it surprised.
 //!
 //! A clients' request tells as much as a probe, so where there is traffic, there are no probes. A
-//! region that was slow once is looked at again within a part of the interval, at the price of probes
-//! and not of clients.
+//! region that was slow once, or is fast all at once, is looked at again within a part of the interval,
+//! at the price of probes and not of clients.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) struct Curiosity {
     surprise: Option<Surprise>,
 }
 
-/// It was much slower than expected, and is looked at again and again.
+/// It was much slower or faster than expected, and is looked at again and again.
 #[derive(Clone, Copy, Debug)]
 struct Surprise {
     at: Moment,
@@ -33,7 +33,7 @@ impl Curiosity {
             let looks = surprise.looks + 1;
             self.surprise = (looks < LOOKS.len()).then_some(Surprise { looks, ..surprise });
         }
-        if deviations > SURPRISING && self.surprise.is_none() {
+        if !(SURPRISING_FAST..=SURPRISING).contains(&deviations) && self.surprise.is_none() {
             self.surprise = Some(Surprise { at, looks: 0 });
         }
         self.seen = self.seen.max(Some(at));
@@ -57,10 +57,12 @@ impl Surprise {
 
 /// More than these deviations are no scatter.
 const SURPRISING: f64 = 3.5;
+/// Nor are these: it may have become the best.
+const SURPRISING_FAST: f64 = -1.5;
 /// When it is looked at again, in intervals since.
 const LOOKS: [f64; 4] = [0.12, 0.31, 0.61, 1.07];
 /// A region that is far from the best is probed so much more rarely.
-const FAR_TIMES: u32 = 3;
+const FAR_TIMES: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -78,7 +80,7 @@ mod tests {
         assert_eq!(curiosity.due(INTERVAL, false), Moment::ZERO);
         curiosity.saw(at(50), 0.0, INTERVAL);
         assert_eq!(curiosity.due(INTERVAL, false), at(150));
-        assert_eq!(curiosity.due(INTERVAL, true), at(350), "far from the best");
+        assert_eq!(curiosity.due(INTERVAL, true), at(250), "far from the best");
         curiosity.saw(at(20), 0.0, INTERVAL);
         assert_eq!(curiosity.due(INTERVAL, false), at(150), "a late report");
     }
@@ -94,6 +96,15 @@ mod tests {
             curiosity.saw(due, 0.0, INTERVAL);
         }
         assert_eq!(looks, [12, 31, 61, 107, 207, 307]);
+    }
+
+    #[test]
+    fn one_that_is_fast_all_at_once_is_looked_at_again_too() {
+        let mut curiosity = Curiosity::default();
+        curiosity.saw(at(1_000), -1.0, INTERVAL);
+        assert_eq!(curiosity.due(INTERVAL, false), at(1_100));
+        curiosity.saw(at(1_100), -2.0, INTERVAL);
+        assert_eq!(curiosity.due(INTERVAL, false), at(1_112));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Estimate {
     covariance: [Terms; TERMS],
     /// Standard deviation of single times, as a share of what is expected.
     scatter: f64,
+    /// Whether the latest time was too slow for chance.
+    was_late: bool,
     /// Up to when it has faded.
     at: Moment,
 }
@@ -73,7 +75,7 @@ impl Estimate {
             }
         }
         let scatter = like.map_or(SCATTER, |like| like.scatter);
-        Self { terms, covariance, scatter, at: now }
+        Self { terms, covariance, scatter, was_late: false, at: now }
     }
 
     /// One for a region of which nothing is known, from those of others; `None` if there are none.
@@ -154,6 +156,12 @@ impl Estimate {
         let expected = dot(&self.terms, &factors).max(LEAST);
         let off = millis - expected;
         let noise = (self.scatter * expected).max(LEAST).powi(2);
+        let doubt = dot(&factors, &product(&self.covariance, &factors)).max(0.0);
+        let is_late = off > FAR * (doubt + noise).sqrt();
+        if is_late && self.was_late {
+            self.has_jumped(JUMP * off);
+        }
+        self.was_late = is_late;
         let towards = product(&self.covariance, &factors);
         let variance = dot(&factors, &towards).max(0.0) + noise;
         let believed = off.min(FAR * variance.sqrt());
@@ -173,6 +181,12 @@ impl Estimate {
         self.scatter += SCATTER_RATE * (noise / variance) * (share - self.scatter);
         self.scatter = self.scatter.clamp(SCATTER_MIN, SCATTER_MAX);
         off / variance.sqrt()
+    }
+
+    /// One slow answer is chance, but two in a row are a slow region: little is known of its base.
+    fn has_jumped(&mut self, doubt: f64) {
+        let [[base, ..], ..] = &mut self.covariance;
+        *base += doubt * doubt;
     }
 
     fn keep_in_bounds(&mut self) {
@@ -207,6 +221,8 @@ fn product(matrix: &[Terms; TERMS], vector: &Terms) -> Terms {
     matrix.map(|row| dot(&row, vector))
 }
 
+/// How little is known of the base after a jump, as a share of how late the second answer was.
+const JUMP: f64 = 0.5;
 /// No time is shorter, in milliseconds.
 const LEAST: f64 = 0.5;
 /// No time is longer, in milliseconds: an hour, the longest timeout that makes sense.
@@ -293,6 +309,20 @@ mod tests {
         for size in [8, 1_000, 6_000] {
             near(&estimate, stream(size, 0), truth(stream(size, 0)));
         }
+    }
+
+    #[test]
+    fn one_late_answer_is_chance_and_two_in_a_row_are_another_region() {
+        let truth = |_: Circumstances| 100.0;
+        let mut estimate = taught((0..200).map(|_| stream(100, 0)), truth);
+        let mut see = |millis| {
+            estimate.observe(millis, stream(100, 0));
+            estimate.expected(stream(100, 0)).millis
+        };
+        assert!(see(500.0) < 120.0);
+        assert!(see(100.0) < 120.0);
+        assert!(see(500.0) < 120.0, "not in a row");
+        assert!(see(500.0) > 250.0);
     }
 
     #[test]
