@@ -185,7 +185,7 @@ impl Chooser for Adaptive {
         }
         let is_due = |region: &usize| {
             let due = self.ranker.probe_due(id(*region), DEPLOYMENT, moment(at));
-            due.is_some_and(|due| due <= moment(at))
+            due.is_some_and(|due| due.at <= moment(at))
         };
         (0..self.ranking().order.len()).filter(is_due).collect()
     }
