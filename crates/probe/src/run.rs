@@ -156,12 +156,12 @@ impl<T: Transport + 'static> Prober<T> {
 
     fn start_due(&mut self, now: Moment) {
         for due in self.timetable.start(now, fastrand::f64) {
+            self.demands.of(&due).begin(self.settings.pace(), now, fastrand::f64());
             let Some(probe) = Probe::new(&self.settings, &due, self.memory.rung(&due)) else {
                 // not in these settings after all: nothing to ask
                 self.timetable.done(&due, Then::Skip, now, fastrand::f64);
                 continue;
             };
-            self.demands.of(&due).begin(self.settings.pace(), now, fastrand::f64());
             let table = self.out.table.load();
             let in_flight = entry(&table, &due).map_or(0, |entry| entry.vitals.in_flight());
             self.start(probe, Running { due, in_flight, is_check: false });
@@ -275,18 +275,20 @@ impl<T: Transport + 'static> Prober<T> {
     fn plan(&mut self, table: &Table, now: Moment) {
         let settings = self.settings.clone();
         let (pace, rate) = (settings.pace(), settings.rate());
-        for target in settings.targets.iter().filter(|_| settings.is_steered()) {
+        for target in &settings.targets {
             let mut first = None;
             for stop in settings.stops(target) {
                 let due = Due { region: target.id, stop };
-                let Some(standing) = self.standing(table, &due, now) else { continue };
+                let standing = self.standing(table, &due, now);
                 let demand = self.demands.of(&due);
-                let next = demand.next(&standing, pace, rate, now);
-                let skipped = demand.skipped(next, pace, now);
+                let next = standing.map(|standing| demand.next(&standing, pace, rate, now));
+                let skipped = next.and_then(|next| demand.skipped(next, pace, now));
                 let used = demand.budget_used(rate, now);
                 let label = due.stop.as_deref().unwrap_or(OTHER);
                 self.standings.spared(target.region.name(), label, used, skipped);
-                if first.as_ref().is_none_or(|(_, at)| next.at < *at) {
+                if let Some(next) = next
+                    && first.as_ref().is_none_or(|(_, at)| next.at < *at)
+                {
                     first = Some((due, next.at));
                 }
             }

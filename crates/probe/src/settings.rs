@@ -99,8 +99,9 @@ impl Settings {
         self.routing.strategy == Strategy::Adaptive
     }
 
+    /// What a token costs in time; `None` without a budget.
     pub(crate) fn rate(&self) -> Option<Rate> {
-        self.tokens_per_day.map(Rate::per_day)
+        self.tokens_per_day.filter(|_| self.is_steered()).map(Rate::per_day)
     }
 
     /// How often regions are checked between their probes, without tokens.

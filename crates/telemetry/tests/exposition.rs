@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nearway_telemetry::names::{self, Kind};
 use nearway_telemetry::{
-    Build, HedgeEvent, InFlight, Metrics, NotKept, ReloadResult, RequestOutcome, RouteBreaker,
-    RouteCondition, RouteState, TokenKind,
+    Build, HedgeEvent, InFlight, Metrics, NotKept, ProbeSkip, ReloadResult, RequestOutcome,
+    RouteBreaker, RouteCondition, RouteState, TokenKind,
 };
 
 const TIME: Duration = Duration::from_millis(120);
@@ -45,6 +45,8 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     probe.succeeded(Some(TIME), TIME);
     probe.failed("timeout", TIME);
     probe.tokens(TokenKind::Prompt, 8);
+    probe.skipped(ProbeSkip::Fresh);
+    probe.budget_used(Some(0.5));
     probe.stands(1, Some(TIME), RouteState::Fresh);
     metrics.breaker("eastus", "gpt-4o").went(RouteBreaker::Open);
     metrics.fitness("eastus", "gpt-4o").is(
@@ -147,11 +149,13 @@ fn the_names_and_labels_are_these() {
         "nearway_hedge_tokens_total kind",
         "nearway_hedges_total event",
         "nearway_leader_changes_total deployment",
+        "nearway_probe_budget_used_ratio region,deployment",
         "nearway_probe_duration_seconds_count region,deployment",
         "nearway_probe_duration_seconds_sum region,deployment",
         "nearway_probe_time_to_first_token_seconds_count region,deployment",
         "nearway_probe_time_to_first_token_seconds_sum region,deployment",
         "nearway_probe_tokens_total region,deployment,kind",
+        "nearway_probes_skipped_total region,deployment,reason",
         "nearway_probes_total region,deployment,outcome",
         "nearway_read_ahead_bytes",
         "nearway_read_ahead_waits_total",
