@@ -38,6 +38,8 @@ pub(crate) struct Exchange {
     arrived: Instant,
     elapsed: Duration,
     others_in_flight: u32,
+    /// Tokens of a chat's prompt; 0 before it is read, and for all else.
+    pub(crate) prompt: u32,
     served_by: Option<String>,
     admission: Option<Admission>,
 }
@@ -53,6 +55,7 @@ impl Exchange {
             arrived: Instant::now(),
             elapsed: region.clock.elapsed(),
             others_in_flight: ticket.others_in_flight(),
+            prompt: 0,
             served_by: None,
             admission: None,
         }
@@ -66,6 +69,7 @@ impl Exchange {
             elapsed: self.elapsed,
             repeat: self.region.repeat,
             in_flight: self.others_in_flight,
+            prompt: self.prompt,
             deployment,
         };
         self.delays = latency::delays(&world, conditions, &mut self.rng);

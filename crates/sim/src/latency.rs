@@ -38,11 +38,13 @@ pub(crate) struct Conditions<'a> {
     pub(crate) repeat: Option<Duration>,
     /// Other requests that the region is answering.
     pub(crate) in_flight: u32,
+    /// Tokens of a chat's prompt; 0 for all else.
+    pub(crate) prompt: u32,
     /// The deployment asked for, where one is.
     pub(crate) deployment: Option<&'a Deployment>,
 }
 
-/// The delays of one request. Takes exactly one random number.
+/// The delays of one request. Takes exactly one random number, and one more where there is a tail.
 pub(crate) fn delays(region: &RegionWorld, conditions: Conditions<'_>, rng: &mut Rng) -> Delays {
     let weather = script::weather(region, conditions.repeat, conditions.elapsed);
     let base_ms = match conditions.deployment.and_then(|deployment| deployment.base_ms) {
@@ -51,10 +53,13 @@ pub(crate) fn delays(region: &RegionWorld, conditions: Conditions<'_>, rng: &mut
     };
     let jitter_ms = region.jitter_ms * (2.0 * rng.f64() - 1.0);
     let load_ms = region.per_in_flight_ms * f64::from(conditions.in_flight);
+    let prompt_ms = region.per_thousand_prompt_ms * f64::from(conditions.prompt) / 1000.0;
+    let tail = region.tail.filter(|tail| rng.f64() < tail.rate).map_or(1.0, |tail| tail.factor);
+    let takes_ms = (base_ms + jitter_ms + load_ms + prompt_ms) * weather.factor * tail;
     let head = network(region);
     Delays {
         head,
-        first_token: millis((base_ms + jitter_ms + load_ms) * weather.factor).max(head),
+        first_token: millis(weather.hangs_ms + takes_ms).max(head),
         per_token: millis(region.per_token_ms * weather.factor),
     }
 }
@@ -107,10 +112,15 @@ const BROWNOUT_STATUS: u16 = 503;
 mod tests {
     use super::*;
     use crate::faults::Failures;
-    use crate::script::Brownout;
+    use crate::script::{Brownout, Hang, Tail};
 
-    const NOW: Conditions<'static> =
-        Conditions { elapsed: Duration::ZERO, repeat: None, in_flight: 0, deployment: None };
+    const NOW: Conditions<'static> = Conditions {
+        elapsed: Duration::ZERO,
+        repeat: None,
+        in_flight: 0,
+        prompt: 0,
+        deployment: None,
+    };
 
     fn region() -> RegionWorld {
         RegionWorld { per_token_ms: 10.0, ..RegionWorld::new("eastus", "k").with_base_ms(100.0) }
@@ -156,6 +166,20 @@ mod tests {
         let slow = delays(&region, busy, &mut Rng::with_seed(1));
         assert_eq!(slow.first_token, Duration::from_millis(360));
         assert_eq!(slow.per_token, Duration::from_millis(30));
+    }
+
+    #[test]
+    fn long_prompts_tails_and_hangs_delay_the_first_token() {
+        let mut region = RegionWorld { per_thousand_prompt_ms: 40.0, ..region() };
+        let first = |region: &RegionWorld, prompt| {
+            let conditions = Conditions { prompt, ..NOW };
+            delays(region, conditions, &mut Rng::with_seed(1)).first_token
+        };
+        assert_eq!(first(&region, 500), Duration::from_millis(120));
+        region.tail = Some(Tail { rate: 1.0, factor: 3.0 });
+        assert_eq!(first(&region, 500), Duration::from_millis(360));
+        region.hangs = vec![Hang { from_s: 0.0, for_s: 2.0 }];
+        assert_eq!(first(&region, 500), Duration::from_millis(2_360));
     }
 
     #[test]

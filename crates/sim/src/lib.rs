@@ -35,7 +35,7 @@ pub use control::{Control, ControlError};
 pub use deployment::Deployment;
 pub use digest::SeenBody;
 pub use faults::{Failures, Hint, Mode, Throttle};
-pub use script::{Brownout, Drift, Step};
+pub use script::{Brownout, Drift, Hang, Step, Tail};
 pub use sim::{Sim, SimRegion, StartError};
 pub use soundness::WorldError;
 pub use stats::{Seen, Stats};

@@ -46,6 +46,26 @@ pub struct Brownout {
     pub failure_rate: f64,
 }
 
+/// A spell in which the region answers nothing; what waits is answered afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hang {
+    /// Seconds since the start of the world at which it begins.
+    pub from_s: f64,
+    /// Seconds that it lasts.
+    pub for_s: f64,
+}
+
+/// Some of the requests take much longer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tail {
+    /// Share of the requests, 0 to 1.
+    pub rate: f64,
+    /// Their first token's time is multiplied by this.
+    pub factor: f64,
+}
+
 /// What holds for a region at one time, chance aside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Weather {
@@ -57,6 +77,8 @@ pub(crate) struct Weather {
     pub(crate) factor: f64,
     /// Share of requests that a brown-out fails.
     pub(crate) failure_rate: f64,
+    /// Milliseconds for which nothing is answered still.
+    pub(crate) hangs_ms: f64,
 }
 
 /// The weather of `region`, `elapsed` after the start; `repeat` begins the script again and again.
@@ -77,8 +99,15 @@ pub(crate) fn weather(
         .drift
         .filter(|drift| drift.period_s > 0.0)
         .map_or(0.0, |drift| drift.amount_ms * (TAU * now / drift.period_s).sin());
-    let mut weather =
-        Weather { base_ms: base_ms + drift_ms, drift_ms, factor: 1.0, failure_rate: 0.0 };
+    let hangs = |hang: &Hang| (hang.from_s..hang.from_s + hang.for_s).contains(&scripted);
+    let hang = region.hangs.iter().find(|hang| hangs(hang));
+    let mut weather = Weather {
+        base_ms: base_ms + drift_ms,
+        drift_ms,
+        factor: 1.0,
+        failure_rate: 0.0,
+        hangs_ms: hang.map_or(0.0, |hang| (hang.from_s + hang.for_s - scripted) * 1000.0),
+    };
     for brownout in &region.brownouts {
         if scripted >= brownout.from_s && scripted < brownout.from_s + brownout.for_s {
             weather.factor *= brownout.factor;
@@ -152,5 +181,14 @@ mod tests {
         assert!(near(at(&region, 10).factor, 4.0));
         assert!(near(at(&region, 10).failure_rate, 0.5));
         assert!(near(at(&region, 15).factor, 1.0));
+    }
+
+    #[test]
+    fn a_hang_lasts_until_its_end() {
+        let mut region = RegionWorld::new("eastus", "k").with_base_ms(100.0);
+        region.hangs = vec![Hang { from_s: 10.0, for_s: 5.0 }];
+        for (seconds, expected) in [(9, 0.0), (10, 5_000.0), (14, 1_000.0), (15, 0.0)] {
+            assert!(near(at(&region, seconds).hangs_ms, expected), "after {seconds} s");
+        }
     }
 }

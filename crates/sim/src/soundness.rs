@@ -63,6 +63,8 @@ impl RegionWorld {
             ("jitter_ms", self.jitter_ms),
             ("per_token_ms", self.per_token_ms),
             ("per_in_flight_ms", self.per_in_flight_ms),
+            ("per_thousand_prompt_ms", self.per_thousand_prompt_ms),
+            ("tail.factor", self.tail.map_or(0.0, |tail| tail.factor)),
         ];
         let steps =
             self.steps.iter().flat_map(|s| [("steps.at_s", s.at_s), ("steps.base_ms", s.base_ms)]);
@@ -73,14 +75,21 @@ impl RegionWorld {
                 ("brownouts.factor", b.factor),
             ]
         });
+        let hangs =
+            self.hangs.iter().flat_map(|h| [("hangs.from_s", h.from_s), ("hangs.for_s", h.for_s)]);
         let drift = self
             .drift
             .iter()
             .flat_map(|d| [("drift.amount_ms", d.amount_ms), ("drift.period_s", d.period_s)]);
         let deployments =
             self.deployments.iter().filter_map(|d| Some(("deployments.base_ms", d.base_ms?)));
-        for (field, value) in
-            times.into_iter().chain(steps).chain(brownouts).chain(drift).chain(deployments)
+        for (field, value) in times
+            .into_iter()
+            .chain(steps)
+            .chain(brownouts)
+            .chain(hangs)
+            .chain(drift)
+            .chain(deployments)
         {
             if !(0.0..=MOST).contains(&value) {
                 return Err(self.out_of_range(field, "from 0 to 100000000"));
@@ -90,7 +99,8 @@ impl RegionWorld {
             .failures
             .iter()
             .map(|f| f.rate)
-            .chain(self.brownouts.iter().map(|b| b.failure_rate));
+            .chain(self.brownouts.iter().map(|b| b.failure_rate))
+            .chain(self.tail.map(|tail| tail.rate));
         if rates.into_iter().any(|rate| !(0.0..=1.0).contains(&rate)) {
             return Err(self.out_of_range("failure rate", "from 0 to 1"));
         }

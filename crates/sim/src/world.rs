@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
 use crate::faults::{Failures, Mode, Throttle};
-use crate::script::{Brownout, Drift, Step};
+use crate::script::{Brownout, Drift, Hang, Step, Tail};
 use crate::soundness::WorldError;
 
 /// The whole script: a seed and the regions.
@@ -57,6 +57,12 @@ pub struct RegionWorld {
     /// Milliseconds that each request already in flight adds to the first token.
     #[serde(default)]
     pub per_in_flight_ms: f64,
+    /// Milliseconds that a thousand prompt tokens of a chat add to the first token.
+    #[serde(default)]
+    pub per_thousand_prompt_ms: f64,
+    /// Some of the first tokens come much later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// A slow swing around `base_ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
@@ -66,6 +72,9 @@ pub struct RegionWorld {
     /// Spells in which the region is slower and may fail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brownouts: Vec<Brownout>,
+    /// Spells in which nothing is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hangs: Vec<Hang>,
     /// Some of the requests fail with a status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
@@ -110,9 +119,12 @@ impl RegionWorld {
             per_token_ms: 0.0,
             tokens: default_tokens(),
             per_in_flight_ms: 0.0,
+            per_thousand_prompt_ms: 0.0,
+            tail: None,
             drift: None,
             steps: Vec::new(),
             brownouts: Vec::new(),
+            hangs: Vec::new(),
             failures: None,
             throttle: None,
             status: None,

@@ -30,6 +30,7 @@ pub(crate) async fn complete(
     let raw = posted(head, body)?;
     let request: ChatRequest = typed(&raw)?;
     let model = deployment(exchange, request.model.as_deref())?;
+    exchange.prompt = prompt_tokens(&json!(request.messages));
     exchange.admit(Some(&model)).await?;
     if request.messages.is_empty() {
         return Err(ApiError::Missing("messages"));
@@ -55,7 +56,7 @@ pub(crate) async fn complete(
         created: exchange.created(),
         model: model.model,
         azure: exchange.route.is_azure(),
-        prompt_tokens: prompt_tokens(&json!(request.messages)),
+        prompt_tokens: exchange.prompt,
         choices,
         call,
     };
