@@ -18,6 +18,7 @@ FUZZ_TIME   ?= 60
 TOOLS       := target/tools
 VERSION_deny := 0.20.2
 VERSION_fuzz := 0.13.2
+BALANCERS   := $(foreach tool,haproxy nginx,$(if $(wildcard /usr/sbin/$(tool)),,$(TOOLS)/usr/sbin/$(tool)))
 PROMETHEUS  := $(shell command -v prometheus || echo $(CURDIR)/$(TOOLS)/usr/bin/prometheus)
 
 .PHONY: help
@@ -94,6 +95,10 @@ fuzz-smoke: $(TOOLS)/bin/cargo-fuzz ## each fuzz target for FUZZ_TIME seconds
 bench: ## the benchmarks
 	$(CARGO) bench --locked -p nearway-wire --bench scan
 
+.PHONY: bench-routing
+bench-routing: $(BALANCERS) ## how near each way to choose comes to the oracle (twelve minutes); WORLDS=text for some
+	$(CARGO) bench --locked -p nearway --bench routing
+
 ## What the others need
 
 .PHONY: build
@@ -116,6 +121,12 @@ $(CURDIR)/$(TOOLS)/usr/bin/prometheus:
 	(cd $(TOOLS)/deb; apt-get download prometheus)
 	dpkg-deb --extract $(TOOLS)/deb/prometheus_*.deb $(TOOLS)
 	$@ --version
+
+# The same for those that the benchmark compares with; it says which it has to do without.
+$(TOOLS)/usr/sbin/haproxy $(TOOLS)/usr/sbin/nginx: $(TOOLS)/usr/sbin/%:
+	mkdir -p $(TOOLS)/deb
+	cd $(TOOLS)/deb
+	{ apt-get download $* && dpkg-deb --extract $*_*.deb ..; } || echo "$* cannot be had: skipped"
 
 # Unoptimised, they are built three times as fast, and still answer in a second.
 $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-fuzz: $(TOOLS)/bin/cargo-%:
