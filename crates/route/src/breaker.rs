@@ -193,7 +193,15 @@ impl Breaker {
     /// Whether the next request passes while the traffic returns; counts it as come either way. Of
     /// [`STEPS`] requests in a row at least one passes, and none fewer later than earlier.
     pub(crate) fn passes_in_turn(&self, now: Moment) -> bool {
-        let turn = self.arrivals.fetch_add(1, Relaxed);
+        self.passes(self.arrivals.fetch_add(1, Relaxed), now)
+    }
+
+    /// The same without counting it: what the next request will be told.
+    pub(crate) fn would_pass_in_turn(&self, now: Moment) -> bool {
+        self.passes(self.arrivals.load(Relaxed), now)
+    }
+
+    fn passes(&self, turn: u32, now: Moment) -> bool {
         // an odd factor scatters those that pass among those that do not
         turn.wrapping_mul(SCATTER) % STEPS < self.steps(self.stance(), now)
     }

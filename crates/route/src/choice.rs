@@ -157,7 +157,7 @@ mod tests {
             zone: None,
             state: State::Fresh,
             score: None,
-            known: Some(Known { estimate, failing: 0.0 }),
+            known: Some(Known { estimate, failing: 0.0, answered: None }),
             first_token: None,
             total: None,
             head: None,

@@ -15,7 +15,6 @@ use crate::{
 pub(crate) struct Knowledge {
     known: Option<Known>,
     failing: f64,
-    /// When the last answer came, probe or request.
     answered: Option<Moment>,
     curiosity: Curiosity,
 }
@@ -27,6 +26,8 @@ pub struct Known {
     pub estimate: Estimate,
     /// The share of requests that failed of late, 0 to 1.
     pub failing: f64,
+    /// When the last answer came, probe or request.
+    pub answered: Option<Moment>,
 }
 
 /// What is known beside a sample.
@@ -101,7 +102,7 @@ impl Knowledge {
             }
             None => {
                 let estimate = Estimate::first(millis, of, at, beside.like.as_ref());
-                self.known = Some(Known { estimate, failing: 0.0 });
+                self.known = Some(Known { estimate, failing: 0.0, answered: None });
                 0.0
             }
         }
@@ -117,7 +118,7 @@ impl Knowledge {
     pub(crate) fn at(&self, now: Moment, interval: Duration) -> Option<Known> {
         let known = self.known.as_ref()?;
         let estimate = known.estimate.faded(now, interval);
-        Some(Known { estimate, failing: self.failing })
+        Some(Known { estimate, failing: self.failing, answered: self.answered })
     }
 
     /// When the last answer came, to a probe or to a client.

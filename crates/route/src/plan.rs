@@ -11,7 +11,7 @@ use crate::{
     moment::Moment,
     region::RegionId,
     shape::Shape,
-    table::{Entry, Ranking},
+    table::{Entry, Lead, Ranking},
 };
 
 /// Regions one request tries at most; the plan ends there.
@@ -90,21 +90,7 @@ impl Plan {
         now: Moment,
         allowed: impl Fn(&Entry) -> bool,
     ) -> Option<&'t Entry> {
-        if self.count == MAX_TRIED {
-            return None;
-        }
-        let left = || {
-            let order = ranking.order.iter();
-            order.filter(|entry| !self.has_tried(entry.region) && allowed(entry))
-        };
-        let fit = match self.by_cost(ranking, left, now) {
-            Some((entry, why)) => Some((entry, why)),
-            None => left().find(|entry| self.is_fit(entry, now)).map(|entry| (entry, Why::Order)),
-        };
-        let (entry, why) = match fit {
-            Some(fit) => fit,
-            None => (self.least_bad(left, now)?, Why::LeastBad),
-        };
+        let (entry, why) = self.choose(ranking, now, allowed, Ask::Take)?;
         self.why = why;
 
         *self.tried.get_mut(self.count)? = entry.region;
@@ -112,20 +98,58 @@ impl Plan {
         Some(entry)
     }
 
+    /// The region that [`Self::next`] would give out now, and why. Whoever only looks claims no trial
+    /// and takes nobody's turn.
+    pub fn look<'t>(
+        &self,
+        ranking: &'t Ranking,
+        now: Moment,
+        allowed: impl Fn(&Entry) -> bool,
+    ) -> Option<(&'t Entry, Why)> {
+        self.choose(ranking, now, allowed, Ask::Look)
+    }
+
+    fn choose<'t>(
+        &self,
+        ranking: &'t Ranking,
+        now: Moment,
+        allowed: impl Fn(&Entry) -> bool,
+        ask: Ask,
+    ) -> Option<(&'t Entry, Why)> {
+        if self.count == MAX_TRIED {
+            return None;
+        }
+        let left = || {
+            let order = ranking.order.iter();
+            order.filter(|entry| !self.has_tried(entry.region) && allowed(entry))
+        };
+        let costed = self.shape.and_then(|shape| Some((shape, ranking.lead(shape.class())?)));
+        let fit = match costed {
+            Some(costed) => self.by_cost(costed, left, now, ask),
+            None => {
+                let first = left().find(|entry| self.is_fit(entry, now, ask));
+                first.map(|entry| (entry, Why::Order))
+            }
+        };
+        match fit {
+            Some(fit) => Some(fit),
+            None => Some((self.least_bad(left, now, ask)?, Why::LeastBad)),
+        }
+    }
+
     /// Why the region that was given out last was the one.
     pub const fn why(&self) -> Why {
         self.why
     }
 
-    /// The fit region that costs least; `None` where costs do not decide, or none is fit.
+    /// The fit region that costs least; `None` if none is fit.
     fn by_cost<'t, I: Iterator<Item = &'t Entry>>(
         &self,
-        ranking: &'t Ranking,
+        (shape, lead): (Shape, &Lead),
         left: impl Fn() -> I,
         now: Moment,
+        ask: Ask,
     ) -> Option<(&'t Entry, Why)> {
-        let shape = self.shape?;
-        let lead = ranking.lead(shape.class())?;
         let mut refused = [RegionId(0); MAX_TRIED];
         let mut count = 0;
         loop {
@@ -145,7 +169,7 @@ impl Plan {
                 _ => Preferred::default(),
             };
             let (entry, why) = cheapest(in_tier, preferred, shape, &lead.typical, now)?;
-            if self.is_fit(entry, now) {
+            if self.is_fit(entry, now, ask) {
                 return Some((entry, why));
             }
             // it is not its turn, or a trial is under way there
@@ -155,11 +179,16 @@ impl Plan {
     }
 
     /// Whether this region is to be taken where it stands in the ranking.
-    fn is_fit(&self, entry: &Entry, now: Moment) -> bool {
+    fn is_fit(&self, entry: &Entry, now: Moment, ask: Ask) -> bool {
         match entry.condition(self.operation, now) {
             Condition::Good => true,
             Condition::Recovering => {
-                entry.nearly_spent_for(now).is_none() && entry.admits(now, self.may_try(entry, now))
+                let may_try = self.may_try(entry, now);
+                entry.nearly_spent_for(now).is_none()
+                    && match ask {
+                        Ask::Take => entry.admits(now, may_try),
+                        Ask::Look => entry.would_admit(now, may_try),
+                    }
             }
             _ => false,
         }
@@ -174,6 +203,7 @@ impl Plan {
         &self,
         left: impl Fn() -> I,
         now: Moment,
+        ask: Ask,
     ) -> Option<&'t Entry> {
         loop {
             let badness = |entry: &&Entry| {
@@ -185,8 +215,12 @@ impl Plan {
             if is_out && !self.last_resort {
                 return None;
             }
+            let has_trial = match ask {
+                Ask::Take => entry.claim_trial(now),
+                Ask::Look => entry.has_trial(now),
+            };
             // a trial that another worker took a moment ago: now the region is out, so look again
-            if entry.claim_trial(now) || is_out {
+            if has_trial || is_out {
                 return Some(entry);
             }
         }
@@ -202,6 +236,15 @@ impl Plan {
     }
 }
 
+/// Whether a request will be sent to the region that is chosen.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    /// It will: its trial is claimed, and its turn taken.
+    Take,
+    /// Nothing is sent, and nothing changes.
+    Look,
+}
+
 #[cfg(test)]
 mod tests {
     use std::{sync::Arc, time::Duration};
@@ -212,8 +255,13 @@ mod tests {
     use crate::{
         backoff::Backoff,
         breaker::{BreakerSettings, BreakerState, Failure},
+        estimate::{Circumstances, Estimate},
         health::State,
+        knowledge::Known,
+        mix::Mix,
+        pending::Pends,
         sample::Measured,
+        shape::Class,
         track::LiveTally,
         verdict::Verdict,
         vitals::Vitals,
@@ -531,7 +579,94 @@ mod tests {
         entry
     }
 
+    /// What costs depend on, beside what can be wrong.
+    #[derive(Clone, Debug)]
+    struct Times {
+        ills: Ills,
+        /// Whether its breakers have seen an answer since they opened.
+        returns: bool,
+        tier: u32,
+        millis: Option<f64>,
+        /// How many wait there, and since when.
+        waiting: (usize, u64),
+        /// Requests that have come while its traffic returns.
+        arrivals: usize,
+    }
+
+    fn times() -> impl Strategy<Value = Times> {
+        let waiting = (0..6_usize, 0_u64..25);
+        let parts =
+            (ills(), any::<bool>(), 0..2_u32, option::of(1.0..500.0_f64), waiting, 0..9_usize);
+        parts.prop_map(|(ills, returns, tier, millis, waiting, arrivals)| Times {
+            ills,
+            returns,
+            tier,
+            millis,
+            waiting,
+            arrivals,
+        })
+    }
+
+    fn timed(id: u32, times: &Times, now: Moment) -> (Entry, Vec<Pends>) {
+        let alone = Circumstances { shape: Shape::PROBE, output: 0.0, in_flight: 0 };
+        let known = |millis| {
+            let estimate = Estimate::first(millis, alone, Moment::ZERO, None);
+            Known { estimate, failing: 0.0, answered: None }
+        };
+        let known = times.millis.map(known);
+        let entry = Entry { tier: times.tier, known, ..ill(id, &times.ills) };
+        if times.returns {
+            for vitals in [&entry.vitals, &entry.region_vitals] {
+                vitals.breaker().answered(now, now, &BREAKER);
+            }
+        }
+        (0..times.arrivals).for_each(|_| {
+            entry.vitals.breaker().passes_in_turn(now);
+        });
+        let (count, since) = times.waiting;
+        let pend = || entry.vitals.pend(at(since), Duration::from_millis(100));
+        let waiting = (0..count).map(|_| pend()).collect();
+        (entry, waiting)
+    }
+
     proptest! {
+        #[test]
+        fn who_looks_sees_what_the_next_request_gets_and_changes_nothing(
+            regions in vec(times(), 0..8), now in 0_u64..25, last_resort: bool, sent_once: bool,
+            shape in option::of((0..20_000_u32, any::<bool>())), leader in 0..8_u32
+        ) {
+            let now = at(now);
+            let made: Vec<_> = (0..).zip(&regions).map(|(id, one)| timed(id, one, now)).collect();
+            let (entries, _waiting): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+            let lead = |class: Class| Lead {
+                leader: Some(RegionId(leader)),
+                since: None,
+                verdict: Verdict::Best,
+                typical: Mix::default().typical(class),
+            };
+            let leads = Class::all().map(lead).collect();
+            let ranking = Ranking { leads, ..ranking(entries) };
+            let allowed = |entry: &Entry| regions[entry.region.0 as usize].ills.allowed;
+
+            let mut plan = Plan::new(CHAT, last_resort).sent_once(sent_once);
+            if let Some((prompt, streams)) = shape {
+                plan = plan.of(Shape { prompt, streams });
+            }
+            loop {
+                let looked = |plan: &Plan| {
+                    let found = plan.look(&ranking, now, allowed);
+                    found.map(|(entry, why)| (entry.region, why))
+                };
+                let seen = looked(&plan);
+                prop_assert_eq!(looked(&plan), seen);
+                let given = plan.next(&ranking, now, allowed).map(|entry| entry.region);
+                prop_assert_eq!(given.map(|region| (region, plan.why())), seen);
+                if given.is_none() {
+                    break;
+                }
+            }
+        }
+
         #[test]
         fn every_allowed_region_comes_once_and_bad_ones_last(
             regions in vec(ills(), 0..MAX_TRIED), now in 0_u64..25, last_resort: bool

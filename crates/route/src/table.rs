@@ -274,6 +274,20 @@ impl Entry {
         }
     }
 
+    /// What [`Self::admits`] would say, claiming nothing and counting nothing.
+    pub(crate) fn would_admit(&self, now: Moment, may_try: bool) -> bool {
+        let would_pass = |breaker: &Breaker| {
+            breaker.state(now) != BreakerState::Returning || breaker.would_pass_in_turn(now)
+        };
+        let in_turn = || self.breakers().into_iter().all(would_pass);
+        match self.breaker_state(now) {
+            BreakerState::Closed => true,
+            BreakerState::Open => false,
+            BreakerState::Returning => in_turn(),
+            BreakerState::HalfOpen => may_try && in_turn() && self.has_trial(now),
+        }
+    }
+
     /// Whether a breaker waits for its trial so long that any request is welcome for it.
     pub(crate) fn trial_is_overdue(&self, now: Moment) -> bool {
         self.breakers().into_iter().any(|breaker| breaker.trial_is_overdue(now))
@@ -297,7 +311,7 @@ impl Entry {
     }
 
     /// Whether no breaker that is half-open has its trial under way.
-    fn has_trial(&self, now: Moment) -> bool {
+    pub(crate) fn has_trial(&self, now: Moment) -> bool {
         let has = |breaker: &Breaker| {
             breaker.state(now) != BreakerState::HalfOpen || breaker.has_trial(now)
         };
