@@ -110,6 +110,28 @@ impl Estimate {
         self.scatter
     }
 
+    /// How little is known of the terms.
+    pub(crate) const fn covariance(&self) -> [Terms; TERMS] {
+        self.covariance
+    }
+
+    /// What an earlier process learned, as of [`Moment::ZERO`]; `None` if nobody can have learned that.
+    pub(crate) fn resumed(terms: Terms, covariance: [Terms; TERMS], scatter: f64) -> Option<Self> {
+        let is_time = |millis: &f64| (0.0..=MOST).contains(millis);
+        let is_known = terms.iter().all(is_time) && is_covariance(&covariance);
+        if !is_known || !(SCATTER_MIN..=SCATTER_MAX).contains(&scatter) {
+            return None;
+        }
+        let mut resumed = Self { terms, covariance, scatter, was_late: false, at: Moment::ZERO };
+        resumed.keep_in_bounds();
+        Some(resumed)
+    }
+
+    /// The same in the time of another process, in which it is true of `now`.
+    pub(crate) const fn seen_at(self, now: Moment) -> Self {
+        Self { at: now, ..self }
+    }
+
     /// The same at a later moment: in one `interval` of probes a region may change by a quarter.
     pub(crate) fn faded(mut self, now: Moment, interval: Duration) -> Self {
         let share = now.since(self.at).as_secs_f64() / interval.max(INTERVAL_MIN).as_secs_f64();
@@ -223,6 +245,25 @@ fn product(matrix: &[Terms; TERMS], vector: &Terms) -> Terms {
 
 /// How little is known of the base after a jump, as a share of how late the second answer was.
 const JUMP: f64 = 0.5;
+/// Whether it is symmetric and no two terms vary more together than each by itself.
+fn is_covariance(matrix: &[Terms; TERMS]) -> bool {
+    let value = |row: usize, column: usize| {
+        matrix.get(row).and_then(|row| row.get(column)).copied().unwrap_or(f64::NAN)
+    };
+    (0..TERMS).all(|row| {
+        (0..TERMS).all(|column| {
+            let (own, other) = (value(row, row), value(column, column));
+            let (one, back) = (value(row, column), value(column, row));
+            let most = (own * other).sqrt() * (1.0 + ROUNDING) + ROUNDING;
+            (0.0..=MOST * MOST).contains(&own)
+                && one.abs() <= most
+                && (one - back).abs() <= most * ROUNDING
+        })
+    })
+}
+
+/// What updates add up to in a matrix that is symmetric on paper, as a share.
+const ROUNDING: f64 = 1e-3;
 /// No time is shorter, in milliseconds.
 const LEAST: f64 = 0.5;
 /// No time is longer, in milliseconds: an hour, the longest timeout that makes sense.

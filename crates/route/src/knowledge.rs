@@ -121,6 +121,18 @@ impl Knowledge {
         Some(Known { estimate, failing: self.failing, answered: self.answered })
     }
 
+    /// Begins with what an earlier process knew, unless something was seen already. Nothing is said of
+    /// when a probe is worth its tokens: at once. Returns whether it did.
+    pub(crate) fn resume(&mut self, known: Known) -> bool {
+        let knows_nothing = self.known.is_none();
+        if knows_nothing {
+            self.failing = known.failing;
+            self.answered = known.answered;
+            self.known = Some(known);
+        }
+        knows_nothing
+    }
+
     /// When the last answer came, to a probe or to a client.
     pub(crate) const fn answered(&self) -> Option<Moment> {
         self.answered

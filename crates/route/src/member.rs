@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
-    knowledge::{Beside, Knowledge},
+    knowledge::{Beside, Knowledge, Known},
     moment::Moment,
     region::RegionSpec,
     sample::{Measured, Sample, Source},
@@ -74,6 +74,11 @@ impl Member {
         if let Some(track) = self.tracks.get_mut(deployment) {
             track.learn(sample, beside);
         }
+    }
+
+    /// Begins with what an earlier process knew of a probed deployment. Returns whether it is of use.
+    pub(crate) fn resume(&mut self, deployment: &str, known: Known) -> bool {
+        self.tracks.get_mut(deployment).is_some_and(|track| track.resume(known))
     }
 
     /// What it has made of those of a probed deployment; `None` if the region does not serve it.

@@ -27,6 +27,11 @@ impl Moment {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The moment so much earlier; the epoch if there is none.
+    pub(crate) fn before(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(Self::from(time).0))
+    }
 }
 
 impl Add<Duration> for Moment {

@@ -3,15 +3,17 @@
 //! It holds the members and who leads each ranking, and asks the other files for every decision.
 //! It reads no clock and starts nothing; whoever calls [`Ranker::rank`] publishes the result.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     contest::{Contest, LeaderChange},
     estimate::{Circumstances, Estimate, Expected},
+    history::History,
     knowledge::Beside,
     member::Member,
     moment::Moment,
     region::{RegionId, RegionSpec},
+    remembered::Remembered,
     sample::{Measured, Sample},
     settings::{RoutingSettings, Strategy},
     shape::Shape,
@@ -31,6 +33,7 @@ pub struct Ranker {
     /// One per probed deployment, by name.
     contests: Vec<Contest>,
     fallback: Contest,
+    history: History,
 }
 
 /// When a probe of a (region, deployment) is worth its tokens.
@@ -68,6 +71,7 @@ impl Ranker {
             members: Vec::new(),
             contests: Vec::new(),
             fallback: Contest::new(Arc::from("")),
+            history: History::default(),
         };
         ranker.reconfigure(settings, generation, regions, deployments);
         ranker
@@ -105,6 +109,23 @@ impl Ranker {
             let contest = same.map(|index| former.swap_remove(index));
             self.contests.push(contest.unwrap_or_else(|| Contest::new(deployment)));
         }
+        let contests = || self.contests.iter().chain([&self.fallback]);
+        self.history.retain(|name| contests().any(|contest| *contest.deployment == *name));
+    }
+
+    /// Begins with what an earlier process learned, so much `later` than it was true, for the regions by
+    /// their numbers here. Returns how many of the estimates are of use.
+    ///
+    /// To be called before anything is observed: what is seen already is not overwritten.
+    pub fn resume(&mut self, all: &[Remembered], later: Duration, now: Moment) -> usize {
+        let interval = self.settings.probe_interval;
+        let mut resume = |one: &Remembered| {
+            let known = one.known(later, now, interval)?;
+            let mut members = self.members.iter_mut();
+            let member = members.find(|member| member.spec().id == one.region)?;
+            Some(member.resume(&one.deployment, known))
+        };
+        all.iter().filter(|one| resume(one) == Some(true)).count()
     }
 
     /// Remembers a sample of a region, for the deployment by the client's name for it.
@@ -196,9 +217,15 @@ impl Ranker {
         let (fallback, change) = self.fallback.by_score(entries, clock, &settings.switch, now);
         changes.extend(change);
 
-        let (generation, version) = (self.generation, self.version);
-        let rankings = rankings.into_boxed_slice();
-        let table = Table::new(generation, version, now, rankings, Arc::new(fallback));
+        self.history.extend(&changes);
+        let table = Table {
+            generation: self.generation,
+            version: self.version,
+            at: now,
+            changes: Arc::clone(self.history.changes()),
+            rankings: rankings.into_boxed_slice(),
+            fallback: Arc::new(fallback),
+        };
         Published { table: Arc::new(table), changes }
     }
 

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     breaker::{Breaker, BreakerState},
     condition::Condition,
+    contest::LeaderChange,
     health::State,
     knowledge::Known,
     lack::Lack,
@@ -32,23 +33,15 @@ pub struct Table {
     pub version: u64,
     /// When it was made.
     pub at: Moment,
+    /// The last changes of leaders, newest first; at most [`MAX_CHANGES`](crate::MAX_CHANGES) of each
+    /// ranking.
+    pub changes: Arc<[LeaderChange]>,
     /// By deployment name, for the binary search of [`Self::ranking`].
-    rankings: Box<[Arc<Ranking>]>,
-    fallback: Arc<Ranking>,
+    pub(crate) rankings: Box<[Arc<Ranking>]>,
+    pub(crate) fallback: Arc<Ranking>,
 }
 
 impl Table {
-    /// A table of these rankings, which must be sorted by deployment name.
-    pub(crate) const fn new(
-        generation: u64,
-        version: u64,
-        at: Moment,
-        rankings: Box<[Arc<Ranking>]>,
-        fallback: Arc<Ranking>,
-    ) -> Self {
-        Self { generation, version, at, rankings, fallback }
-    }
-
     /// The ranking for a request that names this deployment; the fallback for one that names none
     /// or one that is not probed. The fallback knows nothing of who serves what.
     pub fn ranking(&self, deployment: Option<&str>) -> &Arc<Ranking> {

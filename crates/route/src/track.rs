@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     health::State,
-    knowledge::{Beside, Knowledge},
+    knowledge::{Beside, Knowledge, Known},
     moment::Moment,
     sample::{Measured, Outcome, Sample, Source},
     score::score,
@@ -52,6 +52,11 @@ impl Track {
     /// What the adaptive strategy makes of a sample; see [`Knowledge::learn`].
     pub(crate) fn learn(&mut self, sample: &Sample, beside: &Beside) {
         self.knowledge.learn(sample, beside);
+    }
+
+    /// See [`Knowledge::resume`].
+    pub(crate) fn resume(&mut self, known: Known) -> bool {
+        self.knowledge.resume(known)
     }
 
     pub(crate) const fn knowledge(&self) -> &Knowledge {
