@@ -69,7 +69,7 @@ fn a_request_shows_in_the_metrics_and_no_key_does() {
     ] {
         assert!(metrics.text().contains(family), "{family}\n{}", metrics.text());
     }
-    for path in ["/metrics", "/api/regions", "/"] {
+    for path in ["/metrics", "/api/regions", "/api/explain", "/api/changes", "/"] {
         assert!(!proxy.admin(path).text().contains("very-secret"), "{path}");
     }
 }

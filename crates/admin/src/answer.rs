@@ -2,11 +2,14 @@
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use http_body_util::Full;
 use nearway_telemetry::CONTENT_TYPE as METRICS;
+use serde::Serialize;
 
 use crate::App;
+use crate::changes::Changes;
+use crate::explain::{Explanation, Form, Question};
 use crate::health::ready;
 use crate::regions::Regions;
 
@@ -15,6 +18,10 @@ const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// All paths that are of use to a person.
+const KNOWN: &str =
+    "/, /healthz, /readyz, /metrics, /api/regions, /api/explain?deployment=NAME, /api/changes";
 
 /// The status page: three files, nothing loaded from elsewhere.
 const PAGE: &str = include_str!("page/page.html");
@@ -27,14 +34,14 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
                       frame-ancestors 'none'";
 
 /// The answer to a request.
-pub(crate) fn answer(method: &Method, path: &str, app: &App) -> Response<Full<Bytes>> {
+pub(crate) fn answer(method: &Method, uri: &Uri, app: &App) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut response =
             page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD are served here\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    match path {
+    match uri.path() {
         "/" => {
             let mut response = page(StatusCode::OK, HTML, PAGE);
             let policy = HeaderValue::from_static(POLICY);
@@ -49,21 +56,47 @@ pub(crate) fn answer(method: &Method, path: &str, app: &App) -> Response<Full<By
             Err(why) => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{}\n", why.as_str())),
         },
         "/metrics" => page(StatusCode::OK, METRICS, app.metrics.render()),
-        "/api/regions" => regions(app),
-        _ => {
-            let known = "/, /healthz, /readyz, /metrics, /api/regions";
-            let error = serde_json::json!({"error": format!("not found; there are {known}")});
-            page(StatusCode::NOT_FOUND, JSON, error.to_string())
+        "/api/regions" => {
+            let (status, table) = (app.status.load(), app.table.load());
+            json(&Regions::new(&status, &table, app.now()))
         }
+        "/api/explain" => explain(uri, app),
+        "/api/changes" => changes(uri, app),
+        _ => failure(StatusCode::NOT_FOUND, &format!("not found; there are {KNOWN}")),
     }
 }
 
-fn regions(app: &App) -> Response<Full<Bytes>> {
-    let (status, table) = (app.status.load(), app.table.load());
-    match serde_json::to_vec(&Regions::new(&status, &table, app.now())) {
+fn explain(uri: &Uri, app: &App) -> Response<Full<Bytes>> {
+    let table = app.table.load();
+    let question = match Question::read(uri.query(), &*app.requests) {
+        Ok(question) => question,
+        Err(wrong) => return failure(StatusCode::BAD_REQUEST, &wrong),
+    };
+    let explained = Explanation::new(&question, &table, &*app.requests, app.now());
+    match question.form {
+        Form::Json => json(&explained),
+        Form::Text => page(StatusCode::OK, TEXT, explained.to_string()),
+    }
+}
+
+fn changes(uri: &Uri, app: &App) -> Response<Full<Bytes>> {
+    let table = app.table.load();
+    match Changes::new(uri.query(), &table, app.now()) {
+        Ok(changes) => json(&changes),
+        Err(wrong) => failure(StatusCode::BAD_REQUEST, &wrong),
+    }
+}
+
+fn json(answer: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(answer) {
         Ok(json) => page(StatusCode::OK, JSON, json),
         Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
     }
+}
+
+/// An error in one line of JSON.
+fn failure(status: StatusCode, error: &str) -> Response<Full<Bytes>> {
+    page(status, JSON, format!("{}\n", serde_json::json!({ "error": error })))
 }
 
 fn page(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -4,10 +4,14 @@
 //! request of a client ever comes here.
 
 mod answer;
+mod changes;
+mod explain;
 mod health;
+mod query;
 mod regions;
 mod serve;
 mod status;
+mod times;
 
 pub use serve::{CONNECTIONS_MAX, serve};
-pub use status::{App, Status};
+pub use status::{App, Requests, Status, Target};

@@ -2,12 +2,12 @@
 //!
 //! Times are milliseconds to three places; ages count back from the moment of the answer.
 
-use std::time::Duration;
-
-use nearway_route::{Entry, Lack, Moment, Ranking, Spread, Table};
+use nearway_route::{Class, Entry, Lack, Lead, Moment, Ranking, Spread, Table};
 use serde::Serialize;
 
 use crate::Status;
+use crate::changes::Change;
+use crate::times::{ms, rounded};
 
 /// The whole answer.
 #[derive(Serialize)]
@@ -21,6 +21,8 @@ pub(crate) struct Regions<'a> {
     table_version: u64,
     table_age_ms: f64,
     deployments: Vec<Deployment<'a>>,
+    /// The newest few; `/api/changes` has more.
+    changes: Vec<Change<'a>>,
 }
 
 #[derive(Serialize)]
@@ -31,7 +33,20 @@ struct Deployment<'a> {
     leader_for_ms: Option<f64>,
     verdict: &'static str,
     why: String,
+    /// Where costs decide: who leads for each class of requests.
+    classes: Vec<Leader<'a>>,
     order: Vec<Region<'a>>,
+}
+
+/// The leader for one class of requests.
+#[derive(Serialize)]
+struct Leader<'a> {
+    class: &'static str,
+    /// Whether most requests belong to it: costs here are those of its requests.
+    main: bool,
+    leader: Option<&'a str>,
+    leader_for_ms: Option<f64>,
+    verdict: &'static str,
 }
 
 #[derive(Serialize)]
@@ -40,6 +55,10 @@ struct Region<'a> {
     state: &'static str,
     condition: &'static str,
     score_ms: Option<f64>,
+    /// Of a request like most, as things are; `None` where scores decide.
+    cost_ms: Option<f64>,
+    /// Standard deviation of the cost.
+    doubt_ms: Option<f64>,
     first_token_ms: Option<Times>,
     total_ms: Option<Times>,
     head_ms: Option<Times>,
@@ -106,8 +125,16 @@ impl<'a> Regions<'a> {
             table_version: table.version,
             table_age_ms: ms(now.since(table.at)),
             deployments: rankings.map(|ranking| deployment(status, ranking, now)).collect(),
+            changes: changes(table, now),
         }
     }
+}
+
+/// Beside other rankings the fallback only repeats what they said.
+fn changes(table: &Table, now: Moment) -> Vec<Change<'_>> {
+    let is_alone = table.rankings().count() == 1;
+    let news = table.changes.iter().filter(|change| is_alone || !change.deployment.is_empty());
+    news.take(CHANGES_SHOWN).map(|change| Change::new(change, now)).collect()
 }
 
 fn deployment<'a>(status: &'a Status, ranking: &'a Ranking, now: Moment) -> Deployment<'a> {
@@ -118,18 +145,36 @@ fn deployment<'a>(status: &'a Status, ranking: &'a Ranking, now: Moment) -> Depl
         leader_for_ms: ranking.leader_since.map(|since| ms(now.since(since))),
         verdict: ranking.verdict.as_str(),
         why: ranking.verdict.to_string(),
-        order: ranking.order.iter().map(|entry| region(status, entry, now)).collect(),
+        classes: Class::all().zip(&ranking.leads).map(leader(ranking, now)).collect(),
+        order: ranking.order.iter().map(|entry| region(status, ranking, entry, now)).collect(),
     }
 }
 
-fn region<'a>(status: &'a Status, entry: &'a Entry, now: Moment) -> Region<'a> {
+fn leader<'a>(ranking: &'a Ranking, now: Moment) -> impl Fn((Class, &Lead)) -> Leader<'a> {
+    move |(class, lead)| {
+        let entry = ranking.order.iter().find(|entry| Some(entry.region) == lead.leader);
+        Leader {
+            class: class.as_str(),
+            main: lead.main,
+            leader: entry.map(|entry| entry.name.as_ref()),
+            leader_for_ms: lead.since.map(|since| ms(now.since(since))),
+            verdict: lead.verdict.as_str(),
+        }
+    }
+}
+
+fn region<'a>(status: &'a Status, ranking: &Ranking, entry: &'a Entry, now: Moment) -> Region<'a> {
     let age = |at: Moment| ms(now.since(at));
+    let main = ranking.leads.iter().find(|lead| lead.main);
+    let cost = main.and_then(|lead| entry.cost(lead.typical.shape, &lead.typical, now));
     Region {
         region: &entry.name,
         state: entry.state.as_str(),
         // an operation that is lacking says nothing of the others
         condition: entry.condition(Lack::DEPLOYMENT, now).as_str(),
         score_ms: entry.score.map(ms),
+        cost_ms: cost.map(|cost| rounded(cost.now)),
+        doubt_ms: cost.map(|cost| rounded(cost.doubt)),
         first_token_ms: entry.first_token.map(times),
         total_ms: entry.total.map(times),
         head_ms: entry.head.map(times),
@@ -173,6 +218,5 @@ fn times(spread: Spread) -> Times {
     Times { average: ms(spread.average), min: ms(spread.min), max: ms(spread.max) }
 }
 
-fn ms(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
-}
+/// Enough to see what went on of late.
+const CHANGES_SHOWN: usize = 5;

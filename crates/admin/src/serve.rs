@@ -75,7 +75,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let service = service_fn(|request: http::Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &app);
+        let response = answer(request.method(), request.uri(), &app);
         async move { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
@@ -101,16 +101,34 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nearway_route::{Live, Moment, RankBy, Ranker, RoutingSettings, Strategy, Switch};
+    use nearway_route::{
+        Live, Moment, RankBy, Ranker, RegionId, RoutingSettings, Strategy, Switch,
+    };
     use nearway_telemetry::{Build, Metrics};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::Instant;
 
-    use crate::Status;
+    use crate::{Requests, Status, Target};
 
     /// Less than any answer, so that an answer that nobody reads stays under way.
     const PIPE: usize = 64;
     const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    struct Nothing;
+
+    impl Requests for Nothing {
+        fn read(&self, _target: &str) -> Result<Target, String> {
+            Err(String::new())
+        }
+
+        fn serves(&self, _region: RegionId, _deployment: &str) -> bool {
+            false
+        }
+
+        fn last_resort(&self) -> bool {
+            false
+        }
+    }
 
     fn app() -> App {
         let routing = RoutingSettings {
@@ -140,6 +158,7 @@ mod tests {
             metrics: Metrics::new(Build { version: "0.0.0", commit: None }).unwrap(),
             clock: Arc::new(|| Moment::ZERO),
             status: Arc::new(Live::new(Arc::new(status))),
+            requests: Arc::new(Nothing),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use nearway_route::{Live, Moment, Table};
+use nearway_route::{Lack, Live, Moment, RegionId, Table};
 use nearway_telemetry::Metrics;
 
 /// Everything that the admin listener may show.
@@ -17,6 +17,36 @@ pub struct App {
     pub clock: Arc<dyn Fn() -> Moment + Send + Sync>,
     /// Published by the binary.
     pub status: Arc<Live<Status>>,
+    /// What the proxy would make of a request that somebody asks about.
+    pub requests: Arc<dyn Requests + Send + Sync>,
+}
+
+/// The configuration in force, as far as the choice of a region depends on it.
+pub trait Requests {
+    /// What a POST to this path, with or without a query, asks for.
+    ///
+    /// # Errors
+    /// What is wrong with the path, in words.
+    fn read(&self, path: &str) -> Result<Target, String>;
+
+    /// Whether the region serves the deployment of this name.
+    fn serves(&self, region: RegionId, deployment: &str) -> bool;
+
+    /// Whether a region that is out is asked rather than none.
+    fn last_resort(&self) -> bool;
+}
+
+/// What a request's path asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The label of the operation.
+    pub operation: &'static str,
+    /// What a region would lack that does not have it.
+    pub lack: Lack,
+    /// The deployment, if the path names one.
+    pub deployment: Option<String>,
+    /// Whether it may leave something behind in its region.
+    pub creates_state: bool,
 }
 
 /// What is known of the process itself.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nearway_admin::{App, Status, serve};
+use nearway_admin::{App, Requests, Status, Target, serve};
 use nearway_route::{
     Asked, Backoff, BreakerSettings, Condition, DeploymentSet, Failure, Lack, Live, Moment,
     Outcome, RankBy, Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy,
@@ -53,6 +53,29 @@ fn answer(millis: u64) -> Outcome {
 const FAILED: Outcome =
     Outcome::Failure { reason: "timeout", after: Duration::from_secs(1), retry_after: None };
 
+/// Every region serves every deployment but `elsewhere`, and a region that is out is asked too.
+struct AllServed;
+
+impl Requests for AllServed {
+    fn read(&self, path: &str) -> Result<Target, String> {
+        let (_, speech) = (path.strip_prefix('/').ok_or("bad")?, path.ends_with("/speech"));
+        Ok(Target {
+            operation: if speech { "audio_speech" } else { "chat_completions" },
+            lack: Lack::operation(u8::from(speech)),
+            deployment: path.strip_prefix("/of/").map(str::to_owned),
+            creates_state: false,
+        })
+    }
+
+    fn serves(&self, _region: RegionId, deployment: &str) -> bool {
+        deployment != "elsewhere"
+    }
+
+    fn last_resort(&self) -> bool {
+        true
+    }
+}
+
 /// Two regions, `a` and `b`, each with one probe that ended so.
 fn start(outcomes: [Outcome; 2], change: impl FnOnce(&mut Status)) -> Admin {
     taught(outcomes, change, |_| {})
@@ -64,8 +87,22 @@ fn taught(
     change: impl FnOnce(&mut Status),
     teach: impl FnOnce(&Table),
 ) -> Admin {
+    ranked(Strategy::Average, outcomes, change, teach)
+}
+
+/// The same by costs.
+fn adaptive(outcomes: [Outcome; 2], teach: impl FnOnce(&Table)) -> Admin {
+    ranked(Strategy::Adaptive, outcomes, |_| {}, teach)
+}
+
+fn ranked(
+    strategy: Strategy,
+    outcomes: [Outcome; 2],
+    change: impl FnOnce(&mut Status),
+    teach: impl FnOnce(&Table),
+) -> Admin {
     let routing = RoutingSettings {
-        strategy: Strategy::Average,
+        strategy,
         rank_by: RankBy::FirstToken,
         window: Duration::from_secs(300),
         switch: Switch { percent: 15.0, at_least: Duration::ZERO, hold: Duration::ZERO },
@@ -100,6 +137,7 @@ fn taught(
         metrics: Metrics::new(Build { version: "0.0.0", commit: None }).unwrap(),
         clock: Arc::new(|| Moment::from(NOW)),
         status: Arc::new(Live::new(Arc::new(status))),
+        requests: Arc::new(AllServed),
     };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -300,4 +338,158 @@ fn what_is_not_there_and_what_is_not_allowed() {
     assert_eq!((status, body.as_str()), (200, ""));
     let huge = "x".repeat(20_000);
     assert_eq!(ask(&admin, &format!("GET / HTTP/1.1\r\nhost: a\r\nx: {huge}\r\n\r\n")).0, 431);
+}
+
+fn json_of(admin: &Admin, path: &str) -> Value {
+    let (status, head, body) = get(admin, path);
+    assert_eq!(status, 200, "{path}: {head}{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+#[test]
+fn a_choice_by_cost_is_explained_with_all_that_it_is_made_of() {
+    let admin = adaptive([answer(300), answer(90)], |table| {
+        let first = &table.ranking(Some("gpt-4o")).order[0];
+        first.vitals.lack_until(Lack::operation(1), Moment::from(NOW + Duration::from_secs(9)));
+        // for as long as the table lives
+        Box::leak(Box::new(first.vitals.enter()));
+    });
+    let json = json_of(&admin, "/api/explain?deployment=gpt-4o&prompt_tokens=700&stream=true");
+    let asked = json!({
+        "deployment": "gpt-4o", "path": "/v1/chat/completions", "operation": "chat_completions",
+        "prompt_tokens": 700, "stream": true, "class": "stream_short",
+    });
+    assert_eq!((&json["asked"], &json["decided_by"]), (&asked, &"cost".into()));
+    assert_eq!(json["chosen"]["region"], "b");
+    assert_eq!(json["chosen"]["why"], "leads");
+    assert_eq!(json["lead"]["region"], "b");
+    assert_eq!((&json["lead"]["verdict"], &json["lead"]["for_ms"]), (&"best".into(), &0.0.into()));
+
+    let (b, a) = (&json["candidates"][0], &json["candidates"][1]);
+    assert_eq!((&b["region"], &a["region"]), (&"b".into(), &"a".into()));
+    assert_eq!((&b["chosen"], &a["chosen"]), (&true.into(), &false.into()));
+    assert_eq!((&b["condition"], &b["newest_sample_age_ms"]), (&"good".into(), &2000.0.into()));
+    assert_eq!((&b["in_flight"], &b["probes"]["samples"]), (&1.into(), &1.into()));
+    let (cost, dear) = (&b["cost"], &a["cost"]);
+    let number = |value: &Value| value.as_f64().unwrap();
+    assert!(number(&cost["now_ms"]) < number(&dear["now_ms"]), "{json}");
+    assert!(number(&cost["now_ms"]) > number(&cost["calm_ms"]), "one is in flight: {json}");
+    let terms = &cost["estimate"];
+    let sum = number(&terms["base_ms"]) + 0.7 * number(&terms["per_1k_prompt_tokens_ms"]);
+    assert!((number(&cost["calm_ms"]) - sum).abs() < 0.01, "{json}");
+
+    let text = get(&admin, "/api/explain?deployment=gpt-4o&as=text").2;
+    let first = "b is taken: it leads for requests like this one\nb leads: it has the best score";
+    assert!(text.starts_with(first) && text.contains("-> b: costs "), "{text}");
+
+    let speech = json_of(&admin, "/api/explain?deployment=gpt-4o&path=/v1/audio/speech");
+    assert_eq!(speech["chosen"]["region"], "a");
+    let lacking = &speech["candidates"][1];
+    assert_eq!(
+        (&lacking["condition"], &lacking["condition_left_ms"]),
+        (&"lacking".into(), &9000.0.into())
+    );
+}
+
+#[test]
+fn a_choice_by_score_and_the_fallback_are_explained_too() {
+    let admin = start([answer(300), FAILED], |_| {});
+    for (path, ranking) in [
+        ("/api/explain?deployment=gpt-4o", "gpt-4o"),
+        ("/api/explain?path=/of/gpt-4o", "gpt-4o"),
+        ("/api/explain?deployment=unheard-of", "other"),
+        ("/api/explain", "other"),
+    ] {
+        let json = json_of(&admin, path);
+        assert_eq!((&json["ranking"], &json["decided_by"]), (&ranking.into(), &"score".into()));
+        assert_eq!(
+            (&json["chosen"]["region"], &json["chosen"]["why"]),
+            (&"a".into(), &"order".into())
+        );
+        let down = &json["candidates"][1];
+        assert_eq!((&down["condition"], &down["cost"]), (&"down".into(), &Value::Null), "{path}");
+    }
+    let nobody = json_of(&admin, "/api/explain?deployment=elsewhere");
+    assert_eq!(
+        (&nobody["chosen"], &nobody["candidates"][0]["serves"]),
+        (&Value::Null, &false.into())
+    );
+    let text = get(&admin, "/api/explain?deployment=elsewhere&as=text").2;
+    assert!(text.contains("no region is taken") && text.contains("does not serve"), "{text}");
+}
+
+#[test]
+fn to_explain_claims_no_trial() {
+    let now = Moment::from(NOW);
+    let admin = taught(
+        [answer(300), answer(400)],
+        |_| {},
+        |table| {
+            let first = &table.ranking(Some("gpt-4o")).order[0];
+            let sent = Moment::from(NOW - Duration::from_secs(5));
+            assert!(first.vitals.breaker().failed(Failure::Unreachable, sent, sent, &BREAKER));
+            assert_eq!(first.condition(Lack::DEPLOYMENT, now), Condition::Recovering);
+        },
+    );
+    for _ in 0..3 {
+        let json = json_of(&admin, "/api/explain?deployment=gpt-4o");
+        assert_eq!(json["chosen"]["region"], "a", "the trial is still free");
+    }
+}
+
+#[test]
+fn a_question_that_cannot_be_read_is_refused_in_one_line_of_json() {
+    let admin = start([answer(300), FAILED], |_| {});
+    for (query, wrong) in [
+        ("explain?region=a", "unknown parameter; there are deployment, path"),
+        ("explain?prompt_tokens=-1", "prompt_tokens: write a whole number"),
+        ("explain?stream=yes", "stream: write true or false"),
+        ("explain?path=v1", "path: bad"),
+        ("explain?as=xml", "as: write json or text"),
+        ("explain?deployment=a&path=/of/b", "deployment: the path names another one, b"),
+        ("changes?deployment=nope", "deployment: not ranked; there are gpt-4o, other"),
+    ] {
+        let (status, head, body) = get(&admin, &format!("/api/{query}"));
+        let json: Value = serde_json::from_str(&body).unwrap();
+        assert!(status == 400 && head.contains("application/json"), "{query}: {head}");
+        assert!(json["error"].as_str().unwrap().starts_with(wrong), "{query}: {body}");
+        assert_eq!(body.find('\n'), Some(body.len() - 1), "{query}");
+    }
+}
+
+#[test]
+fn changes_are_told_newest_first_with_a_sentence() {
+    let admin = start([answer(300), FAILED], |_| {});
+    let json = json_of(&admin, "/api/changes?deployment=gpt-4o");
+    let change = json!({
+        "deployment": "gpt-4o", "age_ms": 0.0, "from": null, "to": "a", "verdict": "best",
+        "sentence": "a leads for gpt-4o: it has the best score",
+    });
+    assert_eq!(json, json!({"changes": [change]}));
+    assert_eq!(json_of(&admin, "/api/changes")["changes"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_table_tells_costs_doubt_the_leaders_of_the_classes_and_the_last_changes() {
+    let json = json_of(&adaptive([answer(300), answer(90)], |_| {}), "/api/regions");
+    let deployment = &json["deployments"][0];
+    let classes = deployment["classes"].as_array().unwrap();
+    assert_eq!(classes.len(), 6);
+    let first = json!({
+        "class": "stream_short", "main": true, "leader": "b", "leader_for_ms": 0.0,
+        "verdict": "best",
+    });
+    assert_eq!(classes[0], first);
+    let (b, a) = (&deployment["order"][0], &deployment["order"][1]);
+    assert!(b["cost_ms"].as_f64() < a["cost_ms"].as_f64(), "{deployment}");
+    assert!(b["doubt_ms"].as_f64().unwrap() > 0.0, "{deployment}");
+    assert_eq!(json["changes"][0]["to"], "b");
+    assert_eq!(json["changes"].as_array().unwrap().len(), 1, "the fallback only repeats it");
+
+    let json = json_of(&start([answer(300), FAILED], |_| {}), "/api/regions");
+    let deployment = &json["deployments"][0];
+    assert_eq!(
+        (&deployment["classes"], &deployment["order"][0]["cost_ms"]),
+        (&json!([]), &Value::Null)
+    );
 }

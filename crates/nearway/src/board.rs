@@ -8,10 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nearway_admin::{App, Status};
 use nearway_config::Config;
+use nearway_proxy::Settings;
 use nearway_route::{Live, Moment, Table};
 use nearway_telemetry::Metrics;
 use nearway_upstream::Clock;
 use nearway_wire::endpoint::Operation;
+
+use crate::requests::InForceRequests;
 
 /// The single writer of the status.
 #[derive(Debug)]
@@ -41,13 +44,19 @@ impl Board {
     }
 
     /// What the admin listener is served from.
-    pub(crate) fn app(&self, table: Arc<Live<Table>>, metrics: Metrics) -> App {
+    pub(crate) fn app(
+        &self,
+        table: Arc<Live<Table>>,
+        metrics: Metrics,
+        settings: Arc<Live<Settings>>,
+    ) -> App {
         let clock = self.clock;
         App {
             table,
             metrics,
             clock: Arc::new(move || Moment::from(clock.now())),
             status: self.status.clone(),
+            requests: Arc::new(InForceRequests { settings }),
         }
     }
 

@@ -28,7 +28,7 @@ pub enum Command {
     /// Run the proxy
     ///
     /// Serves clients on `listen.address` and operators on `admin.address` (/healthz, /readyz,
-    /// /metrics, /api/regions). An edited file is noticed within seconds, or at once on SIGHUP: it
+    /// /metrics, /api/regions, /api/explain, /api/changes). An edited file is noticed within seconds, or at once on SIGHUP: it
     /// is checked whole, and a wrong one changes nothing. SIGTERM and SIGINT stop accepting, let
     /// what is in flight finish within `timeouts.drain`, and exit 0; a second one exits at once.
     /// Log detail is set by the environment variable `NEARWAY_LOG` (such as `debug`).
@@ -50,6 +50,12 @@ pub enum Command {
     /// as many tokens as a round of `serve`. With no `probe.deployments` it measures
     /// reachability, without tokens.
     Probe(Probe),
+    /// Ask a running proxy which region a request would get now, and why
+    ///
+    /// Prints the region, who leads and since when, and for each region what a request costs there and
+    /// what that is made of. It asks the admin listener of a running `serve`; nothing is sent to a
+    /// region and nothing changes.
+    Explain(Explain),
     /// Show it working: no keys, no network
     ///
     /// Three simulated regions whose latency changes every few seconds, the proxy in front of them,
@@ -109,6 +115,38 @@ pub struct Probe {
     pub samples: Option<u32>,
 }
 
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The file that the proxy runs with: its `admin.address` is asked
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "NEARWAY_CONFIG",
+        required_unless_present = "admin"
+    )]
+    pub config: Option<PathBuf>,
+    /// Where the proxy's admin listener is, instead of a file
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<String>,
+    /// The deployment, as clients write it
+    #[arg(long, value_name = "NAME")]
+    pub deployment: Option<String>,
+    /// The path that the request is sent to
+    #[arg(long, value_name = "PATH", default_value = "/v1/chat/completions")]
+    pub path: String,
+    /// How long the prompt is
+    #[arg(long, value_name = "N")]
+    pub prompt_tokens: Option<u32>,
+    /// The answer comes whole, not as a stream
+    #[arg(long)]
+    pub no_stream: bool,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Flags of `demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -152,6 +190,7 @@ First steps:
   nearway check --config nearway.yaml   check what you wrote
   nearway probe --config nearway.yaml   see which region is nearest
   nearway serve --config nearway.yaml   run it
+  nearway explain --config nearway.yaml --deployment gpt-4o   ask it where requests go, and why
 
 Exit codes: 0 fine, 1 bad configuration or input, 2 wrong usage.";
 
@@ -193,6 +232,17 @@ mod tests {
     }
 
     #[test]
+    fn explain_asks_a_file_or_an_address() {
+        let asked = ["nearway", "explain", "--admin", "a:1", "--deployment", "x", "--no-stream"];
+        let Command::Explain(explain) = Cli::try_parse_from(asked).unwrap().command else {
+            panic!("explain")
+        };
+        assert_eq!(explain.admin.as_deref(), Some("a:1"));
+        assert!(explain.no_stream && !explain.json && explain.prompt_tokens.is_none());
+        assert_eq!(refused(&["nearway", "explain"]), ErrorKind::MissingRequiredArgument);
+    }
+
+    #[test]
     fn wrong_usage_is_refused_by_the_parser() {
         assert_eq!(refused(&["nearway", "fly"]), ErrorKind::InvalidSubcommand);
         assert_eq!(refused(&["nearway", "sim", "--regions", "0"]), ErrorKind::ValueValidation);
@@ -214,7 +264,7 @@ mod tests {
 
     #[test]
     fn help_and_version_are_there_for_every_command() {
-        for name in ["serve", "check", "schema", "probe", "demo", "sim"] {
+        for name in ["serve", "check", "schema", "probe", "explain", "demo", "sim"] {
             assert_eq!(refused(&["nearway", name, "--help"]), ErrorKind::DisplayHelp, "{name}");
             assert_eq!(refused(&["nearway", name, "--version"]), ErrorKind::DisplayVersion);
         }

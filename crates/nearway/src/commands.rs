@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod probe;
 mod schema;
 mod serve;
@@ -29,6 +30,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<()> {
         Command::Check(arguments) => check::run(arguments),
         Command::Schema => schema::run(),
         Command::Probe(arguments) => probe::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
     }

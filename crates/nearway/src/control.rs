@@ -115,7 +115,7 @@ pub async fn run(
     tasks.start_droppable(fitness::watch(table.clone(), metrics.clone(), clock));
     tasks.start_droppable(chores::first_round(first_round, board.clone()));
 
-    let app = board.app(table.clone(), metrics.clone());
+    let app = board.app(table.clone(), metrics.clone(), settings.clone());
     let admin_listener = tokio::net::TcpListener::from_std(listeners.admin)?;
     tasks.start(nearway_admin::serve(admin_listener, app, tasks.token()));
 

@@ -18,6 +18,7 @@ mod listen;
 pub mod output;
 mod region_ids;
 mod reload;
+mod requests;
 mod signals;
 mod source;
 mod tasks;
@@ -26,7 +27,7 @@ mod testing;
 mod workers;
 
 pub use assemble::AssembleError;
-pub use cli::{Cli, Command, ConfigFile, Demo, Probe, Serve, Sim};
+pub use cli::{Cli, Command, ConfigFile, Demo, Explain, Probe, Serve, Sim};
 pub use control::{Hooks, RunError, Serving, run};
 pub use listen::{BindError, Listeners};
 pub use reload::Reload;

@@ -3,6 +3,8 @@
 //! The leader of its class, unless the request itself, what is in flight, or what has not come back
 //! speaks for another one by enough: those that are nearly equal share the load, and nobody swings.
 
+use std::fmt;
+
 use crate::{
     cost::Cost, mix::Typical, moment::Moment, region::RegionId, shape::Shape, table::Entry,
 };
@@ -41,6 +43,22 @@ impl Why {
             Self::LeaderSilent => "leader_silent",
             Self::LeastBad => "least_bad",
         }
+    }
+}
+
+impl fmt::Display for Why {
+    /// The end of a sentence that begins with the region's name and "is taken: ".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Order => "it is the first in order that is fit",
+            Self::Leads => "it leads for requests like this one",
+            Self::Home => "it has the prompt in its cache, and is not much slower than the best",
+            Self::Next => "the leader cannot serve it now, and this one costs least",
+            Self::Cheaper => "this very request costs much less here than at the leader",
+            Self::Shares => "the leader is busy, and this one is as good",
+            Self::LeaderSilent => "requests have waited too long at the leader",
+            Self::LeastBad => "no region is fit, and this one is the least bad",
+        })
     }
 }
 

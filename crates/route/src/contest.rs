@@ -99,7 +99,7 @@ impl Contest {
             let places = entries.iter().enumerate();
             let standings = places.map(|(place, entry)| standing(entry, place, &typical));
             let heat = Heat::run(leadership, standings.collect(), &entries, switch, now);
-            leads.push(heat.lead(typical));
+            leads.push(heat.lead(typical, class == main));
             if class == main {
                 of_main = Some((heat, typical));
             }
@@ -199,13 +199,14 @@ impl Heat {
         self.won.as_ref().map_or(Verdict::Configured, |won| won.verdict)
     }
 
-    fn lead(&self, typical: Typical) -> Lead {
+    fn lead(&self, typical: Typical, main: bool) -> Lead {
         let leader = self.won.as_ref().and_then(|won| self.standings.get(won.position));
         Lead {
             leader: leader.map(Standing::region),
             since: self.since,
             verdict: self.verdict(),
             typical,
+            main,
         }
     }
 }

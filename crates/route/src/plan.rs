@@ -643,6 +643,7 @@ mod tests {
                 since: None,
                 verdict: Verdict::Best,
                 typical: Mix::default().typical(class),
+                main: false,
             };
             let leads = Class::all().map(lead).collect();
             let ranking = Ranking { leads, ..ranking(entries) };

@@ -132,6 +132,8 @@ pub struct Lead {
     pub verdict: Verdict,
     /// What a request of the class is like.
     pub typical: Typical,
+    /// Whether most requests belong to the class: the order shown is by its costs.
+    pub main: bool,
 }
 
 /// One region in one ranking.

@@ -29,11 +29,15 @@ function times(times) {
   return [number(times.average) + " ms ", element("span", "range", range)];
 }
 
+// What regions are compared by: the cost of a request as things are, else the score.
+const price = (region) => (present(region.cost_ms) ? region.cost_ms : region.score_ms);
+
 function score(region, worst) {
-  if (!present(region.score_ms)) return [NONE];
+  if (!present(price(region))) return [NONE];
   const bar = element("div", "bar");
-  bar.style.width = Math.max(1, (100 * region.score_ms) / worst) + "%";
-  return [number(region.score_ms) + " ms", bar];
+  bar.style.width = Math.max(1, (100 * price(region)) / worst) + "%";
+  const doubt = present(region.doubt_ms) ? [element("span", "range", " ± " + number(region.doubt_ms))] : [];
+  return [number(price(region)) + " ms", ...doubt, bar];
 }
 
 function fence(region) {
@@ -81,11 +85,11 @@ function condition(region) {
 const failed = (region) => (region.failures ? ", " + region.failures + " failed" : "");
 
 // Each column: its heading, the class of its cells, and what a region says in it.
-const columns = (measured) => [
+const columns = (measured, byCost) => [
   ["region", "region", (region) => [region.region, ...fence(region)]],
   ["state", "state", (region) => [element("span", region.state, region.state)]],
   ["condition", "condition", condition],
-  ["score", "score", score],
+  [byCost ? "cost now" : "score", "score", score],
   measured === "reachability"
     ? ["reached in, range", "", (region) => times(region.head_ms)]
     : ["first token, range", "", (region) => times(region.first_token_ms)],
@@ -123,6 +127,14 @@ function reason(deployment, leads) {
   return made;
 }
 
+// Only what differs from the region that is shown first is worth a line.
+function classes(deployment) {
+  const others = deployment.classes.filter((one) => present(one.leader) && one.leader !== deployment.leader);
+  if (!others.length) return [];
+  const words = others.map((one) => one.class.replaceAll("_", " ") + ": " + one.leader);
+  return [element("p", "soft", "elsewhere for " + words.join(" · "))];
+}
+
 function title(deployment, alone) {
   if (deployment.deployment !== "other") return deployment.deployment;
   return alone ? "any deployment" : "any other deployment";
@@ -130,17 +142,24 @@ function title(deployment, alone) {
 
 function section(deployment, place, all) {
   const order = deployment.order;
-  const worst = Math.max(1e-9, ...order.map((region) => region.score_ms || 0));
+  const worst = Math.max(1e-9, ...order.map((region) => price(region) || 0));
   const leads = order.length > 0 && order[0].state !== "down";
-  const shown = columns(deployment.measured);
+  const shown = columns(deployment.measured, deployment.classes.length > 0);
   const rows = order.map((region, place) =>
     element("tr", leads && place === 0 ? "leader" : "", ...shown.map((column) => cell(column, region, worst))));
   return element("section", "",
     element("h2", "", title(deployment, all.length === 1)),
     reason(deployment, leads),
+    ...classes(deployment),
     element("table", "",
       element("thead", "", element("tr", "", ...shown.map(heading))),
       element("tbody", "", ...rows)));
+}
+
+// Who led before, and why that changed.
+function changes(list) {
+  const rows = list.map((one) => element("li", "", element("span", "range", span(one.age_ms) + " ago "), one.sentence));
+  return list.length ? [element("section", "", element("h2", "", "Last changes"), element("ul", "changes", ...rows))] : [];
 }
 
 function show(data) {
@@ -155,7 +174,7 @@ function show(data) {
   if (data.last_reload_error) notes.push("The newest configuration is not in force:\n" + data.last_reload_error);
   if (data.restart_needed.length) notes.push("Needs a restart: " + data.restart_needed.join(", "));
   note(notes.join("\n"), false);
-  byId("deployments").replaceChildren(...data.deployments.map(section));
+  byId("deployments").replaceChildren(...data.deployments.map(section), ...changes(data.changes));
 }
 
 function note(text, outdated) {
