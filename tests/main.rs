@@ -34,6 +34,8 @@ mod raw;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod seen_from_outside;
 #[cfg(test)]
 mod tls;

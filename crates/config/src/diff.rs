@@ -28,6 +28,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         ("admin.address", old.admin == new.admin),
         ("workers", old.workers == new.workers),
         ("log.format", old.log.format == new.log.format),
+        ("routing.snapshot", old.routing.snapshot == new.routing.snapshot),
     ] {
         if !same {
             diff.needs_restart.push(key);

@@ -50,6 +50,9 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     let switch = routing.switch;
     writeln!(out, "  switch:\n    percent: {}", switch.percent.shown())?;
     writeln!(out, "    at_least: {}\n    hold: {}", switch.at_least.shown(), switch.hold.shown())?;
+    if let Some(path) = &routing.snapshot {
+        writeln!(out, "  snapshot: {}", quoted(&path.display().to_string()))?;
+    }
     write_limits(out, config)
 }
 

@@ -166,6 +166,8 @@ pub struct Routing {
     pub window: Duration,
     /// When a better region takes the lead.
     pub switch: Switch,
+    /// Where what was learned outlives the process. `None`: nowhere.
+    pub snapshot: Option<PathBuf>,
 }
 
 /// How a score is made of samples.

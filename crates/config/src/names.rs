@@ -2,6 +2,7 @@
 //! in a JSON body, its api-version in a query. Also the listeners' addresses.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use schemars::{Schema, json_schema};
 
@@ -97,6 +98,19 @@ impl Scalar for Prompt {
 impl Sketch for Prompt {
     fn sketch() -> Schema {
         json_schema!({"type": "string", "pattern": r"\S", "maxLength": MAX_PROMPT})
+    }
+}
+
+/// A file that Nearway writes.
+impl Scalar for PathBuf {
+    type Made = Self;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let path = Self::from(text);
+        if path.file_name().is_none() || text.ends_with('/') {
+            return Err("name a file, such as /var/lib/nearway/learned.json".to_owned());
+        }
+        Ok(path)
     }
 }
 

@@ -180,6 +180,9 @@ pub(crate) struct RawRouting {
     pub(crate) window: Option<Text<Duration>>,
     /// When another region takes the lead: all three must hold. A leader that fails is left at once.
     pub(crate) switch: Option<RawSwitch>,
+    /// A file that keeps what strategy `adaptive` has learned over a restart. Written every few seconds
+    /// and at the end, read at the start if it is younger than `window`. Left out, nothing is kept.
+    pub(crate) snapshot: Option<Text<PathBuf>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

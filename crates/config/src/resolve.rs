@@ -105,6 +105,7 @@ fn routing(
             at_least: source.quantity(switch.at_least, &defaults::SWITCH_AT_LEAST),
             hold: source.quantity(switch.hold, &defaults::SWITCH_HOLD),
         },
+        snapshot: source.scalar(raw.snapshot),
     }
 }
 

@@ -90,6 +90,8 @@ fn keys_beside_good_regions_are_checked_alike() {
         ("probe: {intervall: 30s}", "probe.intervall: unknown key: did you mean `interval`?"),
         ("probe: {deployments: [x, x]}", "probe.deployments[1]: named twice"),
         ("routing: {window: 10s}", "routing.window: shorter than probe.interval"),
+        ("routing: {snapshot: ''}", "routing.snapshot: name a file, such as"),
+        ("routing: {snapshot: /var/lib/}", "routing.snapshot: name a file, such as"),
         ("cooldown: {default: 50s, cap: 20s}", "cooldown.cap: cap is below default"),
         ("cooldown: {unauthorized: 60}", "cooldown.unauthorized: write a duration with its unit"),
         ("cooldown: {lacking: 0s}", "cooldown.lacking: write a duration with its unit"),
@@ -246,7 +248,7 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
                  reachability: true, prices: {'gpt-4$o': {input: 2.5, output: 10}}}\n\
          routing: {strategy: adaptive}\nlimits: {body: 64MiB}\n\
          workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s, first_token_of: {o3: 2m, 'a $b': 1s}}\n\
-         failover: {last_resort: false}\n\
+         failover: {last_resort: false}\nrouting: {snapshot: '/var/lib/a $$b.json'}\n\
          cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
          breaker: {percent: 12.5, minimum: 3, in_a_row: 4, window: 5s, pause_min: 6s, \
                    pause_max: 7s, ramp: 0s}\n",
@@ -316,10 +318,10 @@ fn a_difference_names_regions_and_what_needs_a_restart() {
     let old = read("regions: [{name: a, url: 'https://a'}, {name: b, url: 'https://b'}]").unwrap();
     let new = read(
         "regions: [{name: b, url: 'https://b', api_key: '${KEY}'}, {name: c, url: 'https://c'}]\n\
-         workers: 7\n",
+         workers: 7\nrouting: {snapshot: learned.json}\n",
     );
     let diff = diff(&old, &new.unwrap());
-    assert_eq!(diff.needs_restart, ["workers"]);
+    assert_eq!(diff.needs_restart, ["workers", "routing.snapshot"]);
     assert_eq!(
         (diff.added, diff.removed, diff.changed),
         (vec!["c".to_owned()], vec!["a".to_owned()], vec!["b".to_owned()])

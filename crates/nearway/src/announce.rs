@@ -20,7 +20,7 @@ pub(crate) fn announce(file: &Path, listen: SocketAddr, admin: SocketAddr) -> io
 }
 
 /// In the same folder, because a rename is atomic only within one file system.
-fn beside(file: &Path) -> PathBuf {
+pub(crate) fn beside(file: &Path) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     file.with_file_name(name)

@@ -99,8 +99,11 @@ impl Board {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "dates for people; nothing is measured with it")]
-fn unix_ms() -> u64 {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "for people and for the next process; no wait is measured with it"
+)]
+pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

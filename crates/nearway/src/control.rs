@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use nearway_config::Config;
-use nearway_probe::{Outputs, Prober, initial_table};
+use nearway_probe::{Outputs, Prober, resumed_table};
 use nearway_proxy::Worker;
 use nearway_route::{Live, Moment, Table};
 use nearway_telemetry::{Build, InvalidBuckets, Metrics};
@@ -27,6 +27,7 @@ use crate::fitness;
 use crate::in_force::InForce;
 use crate::listen::Listeners;
 use crate::reload::{self, Reload};
+use crate::snapshot::{self, Keeper, Resumed};
 use crate::tasks::Tasks;
 use crate::workers::{WorkerError, Workers};
 
@@ -87,9 +88,15 @@ pub async fn run(
     let parts = assembly.make(&config)?;
     assembly.commit(&parts);
 
-    let clock = Clock::start();
+    let resumed = match &config.routing.snapshot {
+        Some(file) => snapshot::resume(file, &parts.proxy, config.routing.window).await,
+        None => Resumed::default(),
+    };
+    let clock = Clock::start_at(resumed.oldest());
     let metrics = Metrics::new(BUILD)?;
-    let (ranker, table) = initial_table(&parts.probe, Moment::from(clock.now()));
+    let now = Moment::from(clock.now());
+    let Resumed { learned, later } = resumed;
+    let (ranker, table) = resumed_table(&parts.probe, &learned, later, now);
     let table = Arc::new(Live::new(table));
     let settings = Arc::new(Live::new(Arc::new(parts.proxy)));
     let first_round = Arc::new(AtomicBool::new(false));
@@ -114,6 +121,11 @@ pub async fn run(
     tasks.start_droppable(chores::upkeep(metrics.clone()));
     tasks.start_droppable(fitness::watch(table.clone(), metrics.clone(), clock));
     tasks.start_droppable(chores::first_round(first_round, board.clone()));
+
+    if let Some(file) = &config.routing.snapshot {
+        let keeper = Keeper::new(file.clone(), table.clone(), settings.clone(), clock);
+        tasks.start(keeper.keep(tasks.token()));
+    }
 
     let app = board.app(table.clone(), metrics.clone(), settings.clone());
     let admin_listener = tokio::net::TcpListener::from_std(listeners.admin)?;

@@ -20,6 +20,7 @@ mod region_ids;
 mod reload;
 mod requests;
 mod signals;
+mod snapshot;
 mod source;
 mod tasks;
 #[cfg(test)]

@@ -23,5 +23,5 @@ mod verdict;
 
 pub use round::{RegionRound, one_round};
 pub use run::{Channels, Outputs, Prober, Report};
-pub use settings::{Settings, Target, initial_table};
+pub use settings::{Settings, Target, initial_table, resumed_table};
 pub use verdict::prompt_tokens;

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_route::{Moment, Ranker, RegionId, RegionSpec, RoutingSettings, Strategy, Table};
+use nearway_route::{
+    Moment, Ranker, RegionId, RegionSpec, Remembered, RoutingSettings, Strategy, Table,
+};
 use nearway_upstream::Region;
 use nearway_wire::probe_body::ApiStyle;
 
@@ -71,12 +73,24 @@ pub struct Settings {
 /// entries share its vitals.
 #[must_use]
 pub fn initial_table(settings: &Settings, now: Moment) -> (Ranker, Arc<Table>) {
+    resumed_table(settings, &[], Duration::ZERO, now)
+}
+
+/// The same with what an earlier process learned, so much `later` than it was true.
+#[must_use]
+pub fn resumed_table(
+    settings: &Settings,
+    learned: &[Remembered],
+    later: Duration,
+    now: Moment,
+) -> (Ranker, Arc<Table>) {
     let mut ranker = Ranker::new(
         settings.routing,
         settings.generation,
         settings.specs(),
         settings.deployments.clone(),
     );
+    ranker.resume(learned, later, now);
     let table = ranker.rank(now).table;
     (ranker, table)
 }

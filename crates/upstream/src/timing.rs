@@ -17,19 +17,27 @@ use crate::connect::Connected;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     epoch: Instant,
+    /// What it said at its epoch.
+    began_at: Duration,
 }
 
 impl Clock {
     /// A clock whose epoch is now.
     #[must_use]
     pub fn start() -> Self {
-        Self { epoch: Instant::now() }
+        Self::start_at(Duration::ZERO)
+    }
+
+    /// A clock that says `time` now: so much of the time before the process has readings, too.
+    #[must_use]
+    pub fn start_at(time: Duration) -> Self {
+        Self { epoch: Instant::now(), began_at: time }
     }
 
     /// Time since the epoch.
     #[must_use]
     pub fn now(&self) -> Duration {
-        Instant::now().saturating_duration_since(self.epoch)
+        Instant::now().saturating_duration_since(self.epoch).saturating_add(self.began_at)
     }
 }
 
