@@ -16,8 +16,8 @@ pub use rename::rename;
 pub use target::BadTarget;
 
 pub(crate) use rename::RESERVED;
-pub(crate) use target::is;
-use target::{Segments, decoded};
+use target::Segments;
+pub(crate) use target::{decoded, is};
 
 /// Whose URL form a target has (API fact sheet 1.1, 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,6 +6,7 @@
 //! API fact sheet, cited by section.
 
 pub mod asked;
+pub mod client_key;
 pub mod endpoint;
 pub mod error_body;
 pub mod first_token;

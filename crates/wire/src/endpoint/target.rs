@@ -111,7 +111,7 @@ pub(crate) fn is(raw: &str, word: &str) -> bool {
 }
 
 /// Percent-decoded; allocates only when there is something to decode.
-pub(super) fn decoded(raw: &str) -> Cow<'_, str> {
+pub(crate) fn decoded(raw: &str) -> Cow<'_, str> {
     if memchr(b'%', raw.as_bytes()).is_some() {
         percent_decode_str(raw).decode_utf8_lossy()
     } else {

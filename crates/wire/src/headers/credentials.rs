@@ -1,15 +1,15 @@
-//! Takes a client's credential out of a request.
+//! Reads a client's credential from a request, and takes it out.
 //!
-//! The proxy calls this where the region has a credential of its own, before it adds that one. All the
-//! places count where the APIs take a key (API fact sheet 2.1, 7), since one that is left reaches a
-//! region it was not meant for.
+//! The proxy reads it where clients have keys of their own, and takes it out there and where the region
+//! has a credential, before it adds that one. All the places count where the APIs take a key (API fact
+//! sheet 2.1, 7), since one that is left reaches a region it was not meant for.
 
 use std::borrow::Cow;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 
 use super::API_KEY;
-use crate::endpoint::is;
+use crate::endpoint::{decoded, is};
 
 /// The key's other name at Azure API Management, which fronts the regions.
 const SUBSCRIPTION_KEY: HeaderName = HeaderName::from_static("ocp-apim-subscription-key");
@@ -20,8 +20,42 @@ const OTHER_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// How a browser hands a key to a WebSocket (API fact sheet 7).
 const KEY_PROTOCOL: &[u8] = b"openai-insecure-api-key.";
 
+/// The scheme of a token, and the blank behind it.
+const BEARER: &[u8] = b"bearer ";
+
 /// Query parameters that hold a key: Azure's (API fact sheet 7), and API Management's.
 const KEY_QUERIES: [&str; 2] = ["api-key", "subscription-key"];
+
+/// The keys that a request carries, in all the places that [`strip_credentials`] and [`strip_key_query`]
+/// know: fields first, the one of Azure before the others, then subprotocols, then the query of `target`,
+/// percent-decoded. Of `Authorization` only the `Bearer` scheme counts.
+pub fn client_keys<'r>(
+    headers: &'r HeaderMap,
+    target: &'r str,
+) -> impl Iterator<Item = Cow<'r, [u8]>> {
+    let field = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let bearer = field(AUTHORIZATION).filter_map(bearer);
+    let others = field(SUBSCRIPTION_KEY).chain(field(OTHER_KEY));
+    let protocols = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().flat_map(entries);
+    let protocols =
+        protocols.filter_map(|entry| entry.get(KEY_PROTOCOL.len()..).filter(|_| holds_key(entry)));
+    let plain = field(API_KEY).chain(bearer).chain(others).chain(protocols);
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    plain.map(Cow::Borrowed).chain(query.split('&').filter_map(query_key))
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(BEARER.len())?;
+    scheme.eq_ignore_ascii_case(BEARER).then(|| token.trim_ascii())
+}
+
+fn query_key(pair: &str) -> Option<Cow<'_, [u8]>> {
+    let (_, value) = pair.split_once('=').filter(|_| is_key_pair(pair))?;
+    Some(match decoded(value) {
+        Cow::Borrowed(value) => Cow::Borrowed(value.as_bytes()),
+        Cow::Owned(value) => Cow::Owned(value.into_bytes()),
+    })
+}
 
 /// Removes `api-key`, `Authorization` and their like, and the entries of `Sec-WebSocket-Protocol` that
 /// carry a key; its other entries stay as they are. The query is [`strip_key_query`]'s.
@@ -91,6 +125,29 @@ mod tests {
         strip_credentials(&mut headers);
         let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
         values.map(|value| value.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_it_may_stand() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-api-key", "k4"),
+            ("api-key", "k1"),
+            ("ocp-apim-subscription-key", "k3"),
+            ("authorization", "Basic dTpw"),
+            ("authorization", "BEARER  k2 "),
+            ("sec-websocket-protocol", "realtime, OpenAI-Insecure-API-Key.k5"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let keys = client_keys(&headers, "/v1/realtime?model=m&API%2Dkey=k%36&subscription-key=k7");
+        let keys: Vec<_> = keys.map(|key| String::from_utf8(key.into_owned()).unwrap()).collect();
+        assert_eq!(keys, ["k1", "k2", "k3", "k4", "k5", "k6", "k7"]);
+
+        let none = HeaderMap::new();
+        for target in ["/api-key=k", "/r?my-api-key=k", "/r?api-key", "/r?x=api-key=k"] {
+            assert_eq!(client_keys(&none, target).count(), 0, "{target}");
+        }
     }
 
     #[test]
