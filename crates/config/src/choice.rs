@@ -3,7 +3,9 @@
 
 use schemars::{Schema, json_schema};
 
+use crate::fence::DeploymentType;
 use crate::model::{AuthHeader, LogFormat, ProbeStyle, RankBy, Strategy};
+use crate::names::Scalar;
 use crate::reader::nearest;
 use crate::text::Sketch;
 
@@ -40,6 +42,14 @@ impl<T: Choice> Sketch for Word<T> {
     }
 }
 
+impl<T: Choice> Scalar for Word<T> {
+    type Made = T;
+
+    fn parse(text: &str) -> Result<T, String> {
+        T::parse(text)
+    }
+}
+
 /// Marks a text that should hold `true` or `false`.
 pub(crate) struct Switched;
 
@@ -56,6 +66,17 @@ impl Choice for bool {
 impl Choice for AuthHeader {
     const ALL: &'static [(&'static str, Self)] =
         &[("api-key", Self::ApiKey), ("bearer", Self::Bearer)];
+}
+
+impl Choice for DeploymentType {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("standard", Self::Standard),
+        ("datazone", Self::DataZone),
+        ("global", Self::Global),
+        ("provisioned", Self::Provisioned),
+        ("datazone_provisioned", Self::DataZoneProvisioned),
+        ("global_provisioned", Self::GlobalProvisioned),
+    ];
 }
 
 impl Choice for ProbeStyle {

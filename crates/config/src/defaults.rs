@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::fence::DeploymentType;
 use crate::model::{AuthHeader, LogFormat, ProbeStyle, RankBy, Strategy};
 use crate::units::{Bounded, Bytes};
 
@@ -17,6 +18,8 @@ pub(crate) const WORKERS: Bounded<u32> = Bounded { default: 2, least: 1, most: 1
 
 /// What Azure takes; OpenAI and its likes want `bearer`.
 pub(crate) const AUTH_HEADER: AuthHeader = AuthHeader::ApiKey;
+/// What processes in its own region, as the name of a region promises.
+pub(crate) const DEPLOYMENT_TYPE: DeploymentType = DeploymentType::Standard;
 /// All regions alike.
 pub(crate) const TIER: Bounded<u32> = Bounded { default: 0, least: 0, most: 100 };
 /// Many HTTP/1.1 connections spread over a region's front ends, one HTTP/2 connection does not (API

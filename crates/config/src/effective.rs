@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::choice::Choice;
+use crate::fence::Fence;
 use crate::model::{Config, Region};
 use crate::units::{Bytes, Unit};
 
@@ -29,6 +30,7 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     for region in &config.regions {
         write_region(out, region)?;
     }
+    write_fences(out, config)?;
     let probe = &config.probe;
     let deployments: Vec<_> = probe.deployments.iter().map(|name| quoted(name)).collect();
     writeln!(out, "probe:\n  deployments: [{}]", deployments.join(", "))?;
@@ -74,11 +76,63 @@ fn write_region(out: &mut String, region: &Region) -> std::fmt::Result {
     if let Some(zone) = &region.zone {
         writeln!(out, "    zone: {}", quoted(zone))?;
     }
+    writeln!(out, "    type: {}", region.kind.shown())?;
     writeln!(out, "    tier: {}", region.tier)?;
     if let Some(path) = &region.ca_file {
         writeln!(out, "    ca_file: {}", quoted(&path.display().to_string()))?;
     }
     writeln!(out, "    http2: {}", region.http2)
+}
+
+fn write_fences(out: &mut String, config: &Config) -> std::fmt::Result {
+    if let Some(clients) = &config.clients {
+        writeln!(out, "clients:")?;
+        let mut number = 0;
+        let mut mask = || {
+            // no key is written twice
+            number += 1;
+            quoted(&format!("{MASK}{number}"))
+        };
+        for client in clients {
+            let keys: Vec<_> = client.keys.iter().map(|_| mask()).collect();
+            writeln!(out, "  - name: {}\n    keys: [{}]", quoted(&client.name), keys.join(", "))?;
+            for (key, list) in lists(&client.fence) {
+                writeln!(out, "    {key}: {list}")?;
+            }
+            if let Some(names) = &client.deployments {
+                writeln!(out, "    deployments: {}", quoted_list(names))?;
+            }
+        }
+    }
+    if config.deployments.is_empty() {
+        return writeln!(out, "deployments: {{}}");
+    }
+    writeln!(out, "deployments:")?;
+    for (name, fence) in &config.deployments {
+        let lists: Vec<_> =
+            lists(fence).into_iter().map(|(key, list)| format!("{key}: {list}")).collect();
+        writeln!(out, "  {}: {{{}}}", quoted_key(name), lists.join(", "))?;
+    }
+    Ok(())
+}
+
+/// The lists of a fence that are there, by their keys.
+fn lists(fence: &Fence) -> Vec<(&'static str, String)> {
+    let types = |types: &Vec<_>| {
+        let words: Vec<_> = types.iter().map(|kind| Choice::shown(*kind)).collect();
+        format!("[{}]", words.join(", "))
+    };
+    let lists = [
+        ("zones", fence.zones.as_deref().map(quoted_list)),
+        ("regions", fence.regions.as_deref().map(quoted_list)),
+        ("types", fence.types.as_ref().map(types)),
+    ];
+    lists.into_iter().filter_map(|(key, list)| Some((key, list?))).collect()
+}
+
+fn quoted_list(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
+    format!("[{}]", names.join(", "))
 }
 
 fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {

@@ -1,6 +1,6 @@
 //! What is wrong with a file, all of it at once, one line a problem: where it is and what to write
-//! instead. Values are never quoted: any of them may hold a secret. Shown by `nearway check`, by
-//! `serve` at its start, and by the log when a reload is refused.
+//! instead. Values are never quoted, since any may hold a secret; only a fence that shuts somebody out
+//! names whom. Shown by `nearway check`, by `serve` at its start, and by the log when a reload is refused.
 
 use std::error::Error;
 use std::fmt;

@@ -9,6 +9,7 @@ mod defaults;
 mod diff;
 mod effective;
 mod error;
+mod fence;
 mod interpolate;
 mod model;
 mod names;
@@ -32,6 +33,7 @@ use serde::Deserialize as _;
 pub use diff::{Diff, diff};
 pub use effective::effective;
 pub use error::{Problem, Problems};
+pub use fence::{Client, DeploymentType, Fence};
 pub use model::{
     Admin, AuthHeader, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, LogFormat, Price,
     Probe, ProbeStyle, RankBy, Region, RegionUrl, Routing, Strategy, Switch, Timeouts,

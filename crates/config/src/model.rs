@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::fence::{Client, DeploymentType, Fence};
+
 /// The whole file, resolved: defaults filled in, variables replaced, secrets read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -20,6 +22,11 @@ pub struct Config {
     pub workers: Option<usize>,
     /// In the order of the file, at least one, names unique.
     pub regions: Vec<Region>,
+    /// In the order of the file, at least one, names and keys unique. `None`: anybody. `Some`: each
+    /// region has an `api_key`.
+    pub clients: Option<Vec<Client>>,
+    /// Client's name of a deployment -> where its requests may go. One that is not here: anywhere.
+    pub deployments: BTreeMap<String, Fence>,
     /// How regions are measured.
     pub probe: Probe,
     /// How measurements become an order of regions.
@@ -68,6 +75,8 @@ pub struct Region {
     pub deployments: BTreeMap<String, String>,
     /// A fence that clients can be held to; the same characters as `name`.
     pub zone: Option<String>,
+    /// What all its deployments are.
+    pub kind: DeploymentType,
     /// Lower tiers are used first.
     pub tier: u32,
     /// The path as the file gives it, for people; `ca_pem` is what was read there.
@@ -341,6 +350,7 @@ impl PartialEq for Region {
             auth_header,
             deployments,
             zone,
+            kind,
             tier,
             ca_file,
             ca_pem,
@@ -353,6 +363,7 @@ impl PartialEq for Region {
             && *auth_header == other.auth_header
             && *deployments == other.deployments
             && *zone == other.zone
+            && *kind == other.kind
             && *tier == other.tier
             && *ca_file == other.ca_file
             && *ca_pem == other.ca_pem

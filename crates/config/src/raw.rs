@@ -13,15 +13,14 @@ use serde::Deserialize;
 
 use crate::choice::{Choice as _, Switched, Word};
 use crate::defaults;
+use crate::fence::DeploymentType;
 use crate::model::{AuthHeader, LogFormat, ProbeStyle, RankBy, RegionUrl, Strategy};
 use crate::names::{ApiVersion, DeploymentName, Name, Prompt};
 use crate::open::{OrAuto, OrNone};
 use crate::schema::filled;
+use crate::source::ClientKey;
 use crate::text::Text;
 use crate::units::Bytes;
-
-/// Keys that are decided but do nothing yet, by the shape they belong to.
-pub(crate) const LATER: &[(&str, &str)] = &[("RawConfig", "clients")];
 
 /// The configuration of Nearway. Any value may be `${NAME}` or `${NAME:-default}`, read from the
 /// environment; `$$` stands for `$`.
@@ -39,6 +38,16 @@ pub(crate) struct RawConfig {
     /// The regions, at least one. Before anything is measured they are tried in this order.
     #[schemars(extend("minItems" = 1), transform = filled)]
     pub(crate) regions: Option<Vec<RawRegion>>,
+    /// Who may use this gateway, at least one: each request must then carry a key of one of them, and
+    /// each region must have an `api_key`. Left out: whoever reaches the listener is let in.
+    #[schemars(extend("minItems" = 1), transform = filled)]
+    pub(crate) clients: Option<Vec<RawClient>>,
+    /// Client's name of a deployment -> where its requests may go, whoever sends them.
+    #[schemars(
+        extend("default" = {}, "propertyNames" = {"minLength": 1}),
+        transform = filled
+    )]
+    pub(crate) deployments: Option<BTreeMap<String, RawFence>>,
     /// How regions are measured.
     pub(crate) probe: Option<RawProbe>,
     /// How measurements become an order of regions.
@@ -96,9 +105,14 @@ pub(crate) struct RawRegion {
     /// left out, it serves any name unchanged.
     #[schemars(extend("minProperties" = 1, "propertyNames" = {"minLength": 1}))]
     pub(crate) deployments: Option<BTreeMap<String, Text<DeploymentName>>>,
-    /// A fence, such as `us` or `eu`.
+    /// Where it is, such as `us` or `eu`: what `zones` of clients and deployments name.
+    #[schemars(transform = filled)]
     pub(crate) zone: Option<Text<Name>>,
-    /// Regions of a lower tier are used first.
+    /// Where its deployments process what they are asked: a `global` one anywhere, whatever `zone` says.
+    #[serde(rename = "type")]
+    #[schemars(extend("default" = defaults::DEPLOYMENT_TYPE.shown()), transform = filled)]
+    pub(crate) kind: Option<Text<Word<DeploymentType>>>,
+    /// Regions of a lower tier are used first; those of the next one while none of them is fit.
     #[schemars(transform = defaults::TIER.in_schema())]
     pub(crate) tier: Option<Text<u32>>,
     /// PEM file of the certificates trusted for this region, instead of the system's.
@@ -106,6 +120,46 @@ pub(crate) struct RawRegion {
     /// Offer HTTP/2 to this region.
     #[schemars(extend("default" = defaults::HTTP2))]
     pub(crate) http2: Option<Text<Switched>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("required" = ["name", "keys"]))]
+pub(crate) struct RawClient {
+    /// Unique; it appears in metrics and logs.
+    #[schemars(transform = filled)]
+    pub(crate) name: Option<Text<Name>>,
+    /// Its keys, at least one, and no other client's: `${NAME}`, `file:/path`, or `sha256:` and the
+    /// digest of the key in hexadecimal.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true), transform = filled)]
+    pub(crate) keys: Option<Vec<Text<ClientKey>>>,
+    /// The zones that it may use. Left out: all.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true), transform = filled)]
+    pub(crate) zones: Option<Vec<Text<Name>>>,
+    /// The regions that it may use. Left out: all.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true), transform = filled)]
+    pub(crate) regions: Option<Vec<Text<Name>>>,
+    /// The types of deployments that it may use. Left out: all, but with `zones` none that is global.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true), transform = filled)]
+    pub(crate) types: Option<Vec<Text<Word<DeploymentType>>>>,
+    /// The deployments that it may use, by the names that clients write. Left out: all.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true), transform = filled)]
+    pub(crate) deployments: Option<Vec<Text<DeploymentName>>>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, extend("minProperties" = 1))]
+pub(crate) struct RawFence {
+    /// The zones that its requests may go to. Left out: all.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true), transform = filled)]
+    pub(crate) zones: Option<Vec<Text<Name>>>,
+    /// The regions that they may go to. Left out: all.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true), transform = filled)]
+    pub(crate) regions: Option<Vec<Text<Name>>>,
+    /// The types of deployments. Left out: all, but with `zones` none that is global.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true), transform = filled)]
+    pub(crate) types: Option<Vec<Text<Word<DeploymentType>>>>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]

@@ -8,7 +8,6 @@ use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::raw::LATER;
 use crate::report::Report;
 use crate::text::TEXT;
 use crate::tree::{NodeId, Tree, Value, shown_key};
@@ -99,7 +98,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        shape: &'static str,
+        _shape: &'static str,
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
@@ -114,7 +113,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             let key = self.tree.key(*entry);
             let is_known = known.contains(&key);
             if !is_known {
-                self.at(*entry).wrong(&unknown(shape, key, known));
+                self.at(*entry).wrong(&unknown(key, known));
             }
             is_known
         });
@@ -136,12 +135,9 @@ impl IntoDeserializer<'_> for Reader<'_> {
     }
 }
 
-fn unknown(shape: &str, key: &str, known: &[&str]) -> String {
+fn unknown(key: &str, known: &[&str]) -> String {
     if key == "<<" {
         return "merge keys are not supported: write the keys out".to_owned();
-    }
-    if LATER.contains(&(shape, key)) {
-        return "not available yet: leave this key out".to_owned();
     }
     if shown_key(key) != key && key.contains(':') {
         return "unknown key: put a blank after the `:`".to_owned();

@@ -2,6 +2,8 @@
 //! get wrong. Never fails: problems go into the report, and a value stands in for each, so that one
 //! run finds them all. Whoever calls it looks at the report before it believes the result.
 
+mod clients;
+mod fences;
 mod probe;
 mod regions;
 
@@ -19,18 +21,27 @@ use crate::raw::{
     RawAdmin, RawBreaker, RawConfig, RawCooldown, RawFailover, RawLimits, RawListen, RawLog,
     RawRouting, RawTimeouts,
 };
+use crate::reader::is_slip_for;
 use crate::source::Source;
 use crate::text::Text;
 use crate::tree::{NodeId, Value};
 
 /// The configuration that the file asks for.
 pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
+    require_filled(NodeId::ROOT, &["clients", "deployments"], source);
     let regions = regions::regions(raw.regions, source);
+    let map = fences::Map::new(&regions, source);
+    let clients = raw.clients.map(|clients| clients::clients(clients, &map));
+    let deployments = fences::deployments(raw.deployments.unwrap_or_default(), &map);
     let raw_probe = raw.probe.unwrap_or_default();
     let raw_interval = raw_probe.interval;
     let raw_routing = raw.routing.unwrap_or_default();
     let strategy = source.word(raw_routing.strategy, defaults::STRATEGY);
     let probe = probe::probe(raw_probe, source, &regions, strategy);
+    if let Some(clients) = &clients {
+        clients::require_region_keys(&regions, source);
+        fences::check_clients(clients, &deployments, &map);
+    }
     let (listen, admin) =
         listeners(&raw.listen.unwrap_or_default(), &raw.admin.unwrap_or_default(), source);
     Config {
@@ -41,6 +52,8 @@ pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
             .and_then(|workers| usize::try_from(workers).ok()),
         routing: routing(raw_routing, source, strategy, (raw_interval, probe.interval)),
         regions,
+        clients,
+        deployments,
         probe,
         failover: failover(&raw.failover.unwrap_or_default(), source),
         timeouts: timeouts(raw.timeouts.unwrap_or_default(), source),
@@ -202,6 +215,36 @@ fn log(raw: &RawLog, source: &Source<'_>) -> Log {
     Log {
         format: source.word(raw.format, defaults::LOG_FORMAT),
         requests: source.switched(raw.requests, defaults::LOG_REQUESTS),
+    }
+}
+
+/// Reports a key that is not there or holds nothing, unless it is there under a misspelt name.
+fn require(mapping: NodeId, key: &'static str, message: &str, source: &Source<'_>) {
+    let Some(entry) = source.tree.entry(mapping, key) else {
+        if !stands_in(mapping, key, source) {
+            source.report.missing(mapping, key, message);
+        }
+        return;
+    };
+    if matches!(source.tree.value(entry), Value::Null) {
+        source.report.wrong(entry, message);
+    }
+}
+
+/// Whether a key that is reported, misspelt or for merging, was to bring the one that is missing.
+fn stands_in(mapping: NodeId, key: &str, source: &Source<'_>) -> bool {
+    let mut others = source.tree.children(mapping).into_iter().map(|other| source.tree.key(other));
+    others.any(|other| other == "<<" || is_slip_for(other, key))
+}
+
+/// Reports each of these keys that is there and holds nothing: taken for left out, it would lift a fence.
+fn require_filled(mapping: NodeId, keys: &[&str], source: &Source<'_>) {
+    for entry in keys.iter().filter_map(|key| source.tree.entry(mapping, key)) {
+        if matches!(source.tree.value(entry), Value::Null) {
+            source
+                .report
+                .wrong(entry, "nothing is written here: write a value, or leave the key out");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use nearway_wire::client_key::KeyDigest;
 use schemars::{Schema, json_schema};
 use secrecy::SecretString;
 
@@ -20,6 +21,11 @@ use crate::{Env, Secrets};
 
 /// What stands before the path of a file that holds a secret.
 const FILE: &str = "file:";
+/// What stands before the digest of a client's key.
+const SHA256: &str = "sha256:";
+
+/// Marks a text that should hold a client's key, or its digest.
+pub(crate) struct ClientKey;
 
 /// Reads the scalars of one file.
 pub(crate) struct Source<'a> {
@@ -67,8 +73,27 @@ impl Source<'_> {
         self.read(text, S::parse)
     }
 
-    /// A key, written here, in a variable or in a file; a line end behind it does not count.
+    /// A region's key, written here, in a variable or in a file; a line end behind it does not count.
     pub(crate) fn secret(&self, text: Option<Text<SecretString>>) -> Option<SecretString> {
+        self.key(text, "or leave api_key out to pass the client's own", |key| Ok(key.into()))
+    }
+
+    /// A client's key in the same places, or what follows `sha256:` there.
+    pub(crate) fn client_key(&self, text: Text<ClientKey>) -> Option<KeyDigest> {
+        self.key(Some(text), "or leave it out", |key| match key.strip_prefix(SHA256) {
+            None => Ok(KeyDigest::of(key.as_bytes())),
+            Some(hex) => KeyDigest::from_hex(hex).ok_or_else(|| {
+                "write the key's SHA-256 behind `sha256:`, as 64 hexadecimal digits".to_owned()
+            }),
+        })
+    }
+
+    fn key<T, V>(
+        &self,
+        text: Option<Text<T>>,
+        or_else: &str,
+        parse: impl FnOnce(&str) -> Result<V, String>,
+    ) -> Option<V> {
         let node = text.and_then(|text| text.node)?;
         if let Value::Text(written) = self.tree.value(node)
             && lacks_braces(written)
@@ -83,18 +108,16 @@ impl Source<'_> {
             };
             let key = key.trim_end_matches(['\r', '\n']);
             if key.is_empty() {
-                return Err(
-                    "the key is empty: fill the variable or the file that it comes from, or \
-                            leave api_key out to pass the client's own"
-                        .to_owned(),
-                );
+                return Err(format!(
+                    "the key is empty: fill the variable or the file that it comes from, {or_else}"
+                ));
             }
             if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err("a blank, a line end or another character that no key has: write the \
                             key alone, ${NAME} or file:/path"
                     .to_owned());
             }
-            Ok(SecretString::from(key))
+            parse(key)
         })
     }
 
@@ -168,6 +191,12 @@ fn lacks_braces(written: &str) -> bool {
 impl Sketch for SecretString {
     fn sketch() -> Schema {
         json_schema!({"type": "string", "pattern": r"^[!-~]+[\r\n]*$|^file:.|\$\{"})
+    }
+}
+
+impl Sketch for ClientKey {
+    fn sketch() -> Schema {
+        SecretString::sketch()
     }
 }
 

@@ -116,7 +116,8 @@ fn keys_beside_good_regions_are_checked_alike() {
         ("limits: {body: 5}", "limits.body: write"),
         ("workers: 0", "workers: write"),
         ("admin: {address: '127.0.0.1:8080'}", "admin.address: clients connect there"),
-        ("clients: []", "clients: not available yet"),
+        ("clients: []", "clients: the list is empty"),
+        ("deployments: {x: {}}", "deployments.x: a fence that keeps nothing out"),
         ("probe: 1", "probe: write a mapping instead"),
         ("log: {requests: maybe}", "log.requests: write true or false"),
     ];

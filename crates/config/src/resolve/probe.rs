@@ -11,7 +11,7 @@ use crate::text::Text;
 use crate::tree::NodeId;
 use crate::units::Bounded;
 
-use super::regions::require;
+use super::require;
 use super::{check_client_names, first_time};
 
 /// How regions are measured. Where the file does not say, the strategy decides how much is asked.

@@ -6,12 +6,11 @@ use crate::defaults;
 use crate::model::{Region, RegionUrl};
 use crate::names::DeploymentName;
 use crate::raw::RawRegion;
-use crate::reader::is_slip_for;
 use crate::source::Source;
 use crate::text::Text;
 use crate::tree::{NodeId, Value};
 
-use super::{check_client_names, first_time};
+use super::{check_client_names, first_time, require, require_filled, stands_in};
 
 /// The regions that can be told from the file.
 pub(super) fn regions(raw: Option<Vec<RawRegion>>, source: &Source<'_>) -> Vec<Region> {
@@ -51,6 +50,7 @@ fn region(
             "write where the region is, such as https://eastus.api.cognitive.microsoft.com";
         require(node, "url", message, source);
         require_filled_key(node, source);
+        require_filled(node, &["zone", "type"], source);
     }
     let name = source.scalar(raw.name);
     if let (Some(name), Some(node)) = (&name, raw.name.and_then(|text| text.node))
@@ -79,30 +79,12 @@ fn region(
         auth_header: source.word(raw.auth_header, defaults::AUTH_HEADER),
         deployments: deployments(node, raw.deployments, source),
         zone: source.scalar(raw.zone),
+        kind: source.word(raw.kind, defaults::DEPLOYMENT_TYPE),
         tier: source.quantity(raw.tier, &defaults::TIER),
         ca_file,
         ca_pem,
         http2,
     }
-}
-
-/// Reports a key that is not there or holds nothing, unless it is there under a misspelt name.
-pub(super) fn require(region: NodeId, key: &'static str, message: &str, source: &Source<'_>) {
-    let Some(entry) = source.tree.entry(region, key) else {
-        if !stands_in(region, key, source) {
-            source.report.missing(region, key, message);
-        }
-        return;
-    };
-    if matches!(source.tree.value(entry), Value::Null) {
-        source.report.wrong(entry, message);
-    }
-}
-
-/// Whether a key that is reported, misspelt or for merging, was to bring the one that is missing.
-fn stands_in(mapping: NodeId, key: &str, source: &Source<'_>) -> bool {
-    let mut others = source.tree.children(mapping).into_iter().map(|other| source.tree.key(other));
-    others.any(|other| other == "<<" || is_slip_for(other, key))
 }
 
 /// Reports an `api_key` with nothing behind it, such as `#KEY` or what a template left empty: taken
