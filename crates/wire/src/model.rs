@@ -140,10 +140,23 @@ impl ModelScan {
         })
     }
 
+    /// The same, but to the end of the body: of several names, or of keys that only some readers take for
+    /// `model` (`Model`), none counts. For whoever must know that no reader sees another name.
+    #[must_use]
+    pub fn of_the_only(kind: BodyKind) -> Self {
+        let mut scan = Self::new(kind);
+        match &mut scan.0 {
+            Search::Json(scan) => scan.search_to_the_end(),
+            Search::Multipart(scan) => scan.search_to_the_end(),
+            Search::Over => {}
+        }
+        scan
+    }
+
     /// Looks at the next chunk of the body. The first answer that is not [`Scan::Searching`] is the
     /// answer; after it, every call says [`Scan::Absent`].
     ///
-    /// Of several members `model` the first counts. The search itself has no bound: the caller decides
+    /// Of several members `model` the first counts, unless it must be [the only one](Self::of_the_only). The search itself has no bound: the caller decides
     /// how much of a body it holds back.
     pub fn feed(&mut self, chunk: &[u8]) -> Scan {
         let scan = match &mut self.0 {
@@ -218,5 +231,64 @@ mod tests {
         assert!(matches!(scan.feed(body), Scan::Found(_)));
         assert_eq!(scan.feed(body), Scan::Absent);
         assert_eq!(ModelScan::new(BodyKind::Opaque).feed(body), Scan::Absent);
+    }
+
+    fn only(kind: &BodyKind, body: &str) -> Option<String> {
+        let name = |scan| match scan {
+            Scan::Found(field) => Some(field.name),
+            Scan::Searching | Scan::Absent => None,
+        };
+        let whole = name(ModelScan::of_the_only(kind.clone()).feed(body.as_bytes()));
+        let mut bytewise = ModelScan::of_the_only(kind.clone());
+        let pieces = body.as_bytes().chunks(1).map(|byte| bytewise.feed(byte));
+        assert_eq!(whole, pieces.filter_map(name).next(), "{body}");
+        whole
+    }
+
+    #[test]
+    fn the_only_name_of_a_json_body_is_known_at_its_end() {
+        for body in [
+            r#"{"model":"a"}"#,
+            r#"{"x":{"model":"b"},"model":"a","n":1}"#,
+            r#"{"model": "a", "messages": [{"model": "b"}] } "#,
+        ] {
+            assert_eq!(only(&BodyKind::Json, body).as_deref(), Some("a"), "{body}");
+        }
+        for body in [
+            r#"{"model":"a","model":"b"}"#,
+            r#"{"model":"a","x":1,"mod\u0065l":"b"}"#,
+            r#"{"model":"a","model":null}"#,
+            r#"{"model":"a","MODEL":"b"}"#,
+            r#"{"Model":"b","model":"a"}"#,
+            r#"{"model":"a""#,
+            r#"{"model":"a" "model":"b"}"#,
+            r#"{"model":"a",}"#,
+            r#"{"x":1}"#,
+        ] {
+            assert_eq!(only(&BodyKind::Json, body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_only_name_of_a_form_is_known_at_its_end() {
+        let kind = BodyKind::Multipart((*b"B").into());
+        let part = |name: &str, value: &str| {
+            format!("--B\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let form = |parts: &[(&str, &str)]| {
+            parts.iter().map(|(name, value)| part(name, value)).collect::<String>() + "--B--\r\n"
+        };
+        for parts in [&[("model", "a")][..], &[("file", "b"), ("model", "a"), ("x", "")]] {
+            assert_eq!(only(&kind, &form(parts)).as_deref(), Some("a"), "{parts:?}");
+        }
+        for parts in [
+            &[("model", "a"), ("model", "b")][..],
+            &[("model", "a"), ("x", "1"), ("Model", "b")],
+            &[("MODEL", "b"), ("model", "a")],
+            &[("x", "a")],
+        ] {
+            assert_eq!(only(&kind, &form(parts)), None, "{parts:?}");
+        }
+        assert_eq!(only(&kind, &part("model", "a")), None, "it does not end");
     }
 }

@@ -24,6 +24,9 @@ pub(super) struct JsonScan {
     key: KeyMatch,
     name: Vec<u8>,
     start: u64,
+    /// Whether the search goes on behind the name, and what it has found there.
+    to_the_end: bool,
+    found: Option<ModelField>,
 }
 
 /// What the next byte belongs to.
@@ -53,6 +56,8 @@ enum Place {
 enum Answer {
     Absent,
     Found,
+    /// The object has ended.
+    Over,
 }
 
 use Place::{
@@ -70,7 +75,14 @@ impl JsonScan {
             key: KeyMatch::default(),
             name: Vec::new(),
             start: 0,
+            to_the_end: false,
+            found: None,
         }
+    }
+
+    /// Only what is known at the end of the object counts.
+    pub(super) fn search_to_the_end(&mut self) {
+        self.to_the_end = true;
     }
 
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Scan {
@@ -88,7 +100,14 @@ impl JsonScan {
             match self.step(*byte, at) {
                 Ok(place) => self.place = place,
                 Err(Answer::Absent) => return Scan::Absent,
-                Err(Answer::Found) => return self.found(at),
+                Err(Answer::Over) => return self.found.take().map_or(Scan::Absent, Scan::Found),
+                Err(Answer::Found) => match self.found(at) {
+                    Scan::Found(field) if self.to_the_end => {
+                        self.found = Some(field);
+                        self.place = AfterValue;
+                    }
+                    scan => return scan,
+                },
             }
             at += 1;
         }
@@ -105,6 +124,7 @@ impl JsonScan {
             (InKey, _) => self.in_key(byte),
             (InName, _) => self.in_name(byte),
             (InScalar | AfterValue, b',') => Ok(BeforeKey),
+            (InScalar | AfterValue, b'}') => Err(Answer::Over),
             (InScalar, b' ' | b'\n' | b'\r' | b'\t') => Ok(AfterValue),
             (InScalar, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.') => Ok(InScalar),
             (InMark, _) => self.in_mark(byte, at),
@@ -132,6 +152,10 @@ impl JsonScan {
     }
 
     fn value(&mut self, byte: u8, at: usize) -> Result<Place, Answer> {
+        let is_second = self.found.is_some() || !self.key.is_model();
+        if self.to_the_end && self.key.is_like_model() && is_second {
+            return Err(Answer::Absent);
+        }
         match byte {
             b'"' if self.key.is_model() => {
                 self.text = Text::default();
@@ -206,12 +230,20 @@ pub(super) fn offset(position: usize) -> u64 {
 struct KeyMatch {
     matched: usize,
     other: bool,
+    unlike: bool,
 }
 
 impl KeyMatch {
     fn push(&mut self, byte: u8) {
-        self.other |= KEY.get(self.matched) != Some(&byte);
+        let due = KEY.get(self.matched);
+        self.other |= due != Some(&byte);
+        self.unlike |= !due.is_some_and(|due| due.eq_ignore_ascii_case(&byte));
         self.matched += 1;
+    }
+
+    /// In any case, as some readers match keys.
+    fn is_like_model(&self) -> bool {
+        !self.unlike && self.matched == KEY.len()
     }
 
     fn is_model(&self) -> bool {

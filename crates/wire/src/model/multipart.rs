@@ -25,6 +25,9 @@ pub(super) struct MultipartScan {
     /// The head or the name under way.
     kept: Vec<u8>,
     start: u64,
+    /// Whether the search goes on behind the name, and what it has found there.
+    to_the_end: bool,
+    found: Option<ModelField>,
 }
 
 /// What the next byte belongs to.
@@ -52,7 +55,14 @@ impl MultipartScan {
             before: 0,
             kept: Vec::new(),
             start: 0,
+            to_the_end: false,
+            found: None,
         }
+    }
+
+    /// Only what is known at the end of the form counts.
+    pub(super) fn search_to_the_end(&mut self) {
+        self.to_the_end = true;
     }
 
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Scan {
@@ -83,7 +93,9 @@ impl MultipartScan {
                 }
                 None
             }
-            Place::Delimited if byte == b'-' => Some(Scan::Absent),
+            Place::Delimited if byte == b'-' => {
+                Some(self.found.take().map_or(Scan::Absent, Scan::Found))
+            }
             Place::Delimited | Place::LineEnd => self.line_end(byte),
             Place::Head => self.head(byte, after),
             Place::Name => self.name(byte),
@@ -121,7 +133,15 @@ impl MultipartScan {
             return Some(Scan::Absent);
         }
         if self.kept == b"\r\n" || self.kept.ends_with(b"\r\n\r\n") {
-            self.place = if names_model(&self.kept) { Place::Name } else { Place::Skipped };
+            let is_model = names_model(&self.kept, |name| name == KEY);
+            let is_second = self.found.is_some() || !is_model;
+            if self.to_the_end
+                && is_second
+                && names_model(&self.kept, |name| name.eq_ignore_ascii_case(KEY))
+            {
+                return Some(Scan::Absent);
+            }
+            self.place = if is_model { Place::Name } else { Place::Skipped };
             // an empty part ends with the line end that closed its head
             self.matched = 2;
             self.kept.clear();
@@ -133,7 +153,14 @@ impl MultipartScan {
     fn name(&mut self, byte: u8) -> Option<Scan> {
         self.kept.push(byte);
         if self.delimits(byte) {
-            return Some(self.found());
+            return match self.found() {
+                Scan::Found(field) if self.to_the_end => {
+                    self.found = Some(field);
+                    self.place = Place::Delimited;
+                    None
+                }
+                scan => Some(scan),
+            };
         }
         let bound = MODEL_NAME_LIMIT + self.delimiter.len();
         (self.kept.len() > bound).then_some(Scan::Absent)
@@ -155,15 +182,18 @@ impl MultipartScan {
     }
 }
 
-/// Whether the head of a part says `Content-Disposition: form-data; name="model"`.
-fn names_model(head: &[u8]) -> bool {
+const KEY: &[u8] = b"model";
+
+/// Whether the head of a part says `Content-Disposition: form-data; name="model"`, or what `is_key` takes
+/// for that name.
+fn names_model(head: &[u8], is_key: impl Fn(&[u8]) -> bool) -> bool {
     head.split(|byte| *byte == b'\n').any(|line| {
         let mut parts = line.splitn(2, |byte| *byte == b':');
         let name = parts.next().unwrap_or_default().trim_ascii();
         let value = parts.next().unwrap_or_default();
         let parameters = value.splitn(2, |byte| *byte == b';').nth(1).unwrap_or_default();
         name.eq_ignore_ascii_case(b"content-disposition")
-            && parameter(parameters, b"name").is_some_and(|name| name == b"model")
+            && parameter(parameters, b"name").is_some_and(|name| is_key(&name))
     })
 }
 
