@@ -87,8 +87,9 @@ mod tests {
 
     #[test]
     fn what_is_no_digest_is_none() {
-        let with_odd_end = format!("{}g", &ABC[1..]);
-        for text in ["", "abc", &ABC[1..], &format!("{ABC}0"), &with_odd_end, &"ä".repeat(32)] {
+        let short = "0".repeat(63);
+        let odd = format!("{short}g");
+        for text in ["", "abc", &short, &format!("{ABC}0"), &odd, &"ä".repeat(32)] {
             assert_eq!(KeyDigest::from_hex(text), None, "{text}");
         }
     }

@@ -129,6 +129,37 @@ impl Operation {
         }
     }
 
+    /// Whether it has a deployment answer, be it named in the body, deeper, in another object or not at all.
+    /// What only reads, lists or deletes does not, nor does what only stores; an unknown operation may.
+    #[must_use]
+    pub fn uses_deployment(self, method: &Method) -> bool {
+        let acts = *method != Method::GET && *method != Method::HEAD && *method != Method::DELETE;
+        match self {
+            Self::Files
+            | Self::Uploads
+            | Self::VectorStores
+            | Self::Conversations
+            | Self::Containers
+            | Self::Models => false,
+            Self::Realtime | Self::Other => true,
+            Self::ChatCompletions
+            | Self::Completions
+            | Self::Embeddings
+            | Self::Responses
+            | Self::AudioTranscriptions
+            | Self::AudioTranslations
+            | Self::AudioSpeech
+            | Self::ImagesGenerations
+            | Self::ImagesEdits
+            | Self::Batches
+            | Self::FineTuning
+            | Self::Assistants
+            | Self::Threads
+            | Self::Videos
+            | Self::Evals => acts,
+        }
+    }
+
     /// Whether a second try could leave a second object behind, so that the request is repeated only if
     /// it surely did not reach the region (API fact sheet 4.3, 6; idempotent methods: RFC 9110 section
     /// 9.2.2).
@@ -267,6 +298,22 @@ mod tests {
             (ChatCompletions, Method::PATCH, true),
         ] {
             assert_eq!(operation.creates_state(&method), creates, "{method} {operation:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_reads_or_stores_uses_no_deployment() {
+        for (operation, method, uses) in [
+            (ChatCompletions, Method::POST, true),
+            (Responses, Method::GET, false),
+            (Batches, Method::POST, true),
+            (Threads, Method::DELETE, false),
+            (Files, Method::POST, false),
+            (Models, Method::GET, false),
+            (Realtime, Method::GET, true),
+            (Other, Method::GET, true),
+        ] {
+            assert_eq!(operation.uses_deployment(&method), uses, "{method} {operation:?}");
         }
     }
 
