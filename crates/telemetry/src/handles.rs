@@ -5,6 +5,7 @@
 //! Using one costs atomic additions only: no lookup by name and no allocation.
 
 mod breaker;
+mod client;
 mod failover;
 mod fitness;
 mod in_flight;
@@ -16,6 +17,7 @@ mod replay;
 mod route;
 
 pub use breaker::BreakerMetrics;
+pub use client::ClientMetrics;
 pub use failover::FailoverMetrics;
 pub use fitness::FitnessMetrics;
 pub use in_flight::InFlight;
@@ -34,6 +36,13 @@ impl Metrics {
     #[must_use]
     pub fn route(&self, region: &str, deployment: &str) -> RouteMetrics {
         RouteMetrics::new(self, region, deployment)
+    }
+
+    /// Requests of one client. Give configured names only, [`NO_CLIENT`](crate::NO_CLIENT) for those
+    /// that no client sent.
+    #[must_use]
+    pub fn client(&self, client: &str) -> ClientMetrics {
+        ClientMetrics::new(self, client)
     }
 
     /// Failovers from one configured region to another one.

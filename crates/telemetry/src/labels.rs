@@ -12,6 +12,9 @@ pub const ALL_DEPLOYMENTS: &str = "all";
 /// The `region` label of a request that no region was chosen for.
 pub const NO_REGION: &str = "none";
 
+/// The `client` label of a request that carries no known key.
+pub const NO_CLIENT: &str = "none";
+
 /// Declares a fieldless enum with `ALL` in the order of its variants, and the label of each.
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)+ }) => {

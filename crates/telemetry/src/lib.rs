@@ -14,11 +14,11 @@ mod reasons;
 mod registry;
 
 pub use handles::{
-    BreakerMetrics, FailoverMetrics, FitnessMetrics, InFlight, PoolMetrics, ProbeMetrics,
-    ProxyMetrics, RankMetrics, ReplayMetrics, RouteMetrics,
+    BreakerMetrics, ClientMetrics, FailoverMetrics, FitnessMetrics, InFlight, PoolMetrics,
+    ProbeMetrics, ProxyMetrics, RankMetrics, ReplayMetrics, RouteMetrics,
 };
 pub use labels::{
-    ALL_DEPLOYMENTS, HedgeEvent, NO_REGION, NotKept, OTHER, ProbeSkip, ReloadResult,
+    ALL_DEPLOYMENTS, HedgeEvent, NO_CLIENT, NO_REGION, NotKept, OTHER, ProbeSkip, ReloadResult,
     RequestOutcome, RouteBreaker, RouteCondition, RouteState, TokenKind,
 };
 pub use logs::{

@@ -94,6 +94,13 @@ pub const REQUESTS_IN_FLIGHT: Family = gauge(
     "Client requests now being served by the region, streams and tunnels included",
 );
 
+/// Labels `client` (configured; [`crate::NO_CLIENT`] without a known key), `outcome`
+/// ([`crate::RequestOutcome`]). Absent where no clients are configured.
+pub const CLIENT_REQUESTS: Family = counter(
+    "nearway_client_requests_total",
+    "Requests that ended, by the client whose key they carried and by outcome",
+);
+
 /// No labels.
 pub const ADDED_TIME: Family = seconds(
     "nearway_added_time_seconds",
@@ -279,6 +286,7 @@ pub const ALL: &[Family] = &[
     REQUEST_DURATION,
     TIME_TO_FIRST_TOKEN,
     REQUESTS_IN_FLIGHT,
+    CLIENT_REQUESTS,
     ADDED_TIME,
     REQUESTS_REFUSED,
     REQUESTS_MALFORMED,

@@ -21,6 +21,7 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     let route = metrics.route("eastus", "gpt-4o");
     route.ended(RequestOutcome::Ok, TIME);
     route.first_token(TIME);
+    metrics.client("web").ended(RequestOutcome::Ok);
     let proxy = metrics.proxy();
     proxy.declare(&["nearway_no_region"]);
     proxy.added_time(Duration::from_micros(30));
@@ -141,6 +142,7 @@ fn the_names_and_labels_are_these() {
         "nearway_client_accept_pauses_total",
         "nearway_client_connections_accepted_total",
         "nearway_client_connections_open",
+        "nearway_client_requests_total client,outcome",
         "nearway_config_generation",
         "nearway_config_last_reload_applied",
         "nearway_config_reloads_total result",

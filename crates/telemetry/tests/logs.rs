@@ -40,6 +40,7 @@ fn line<'a>() -> RequestLine<'a> {
     RequestLine {
         method: "POST",
         path: "/openai/deployments/gpt-4o/chat/completions?api-version=1&api-key=s3cret",
+        client: Some("web"),
         operation: "chat_completions",
         deployment: Some("gpt-4o"),
         region: Some("eastus"),
@@ -64,7 +65,7 @@ fn a_request_is_one_json_object_without_its_query() {
         json!({
             "level": "INFO", "target": "nearway::request", "message": "request",
             "method": "POST", "path": "/openai/deployments/gpt-4o/chat/completions",
-            "operation": "chat_completions", "deployment": "gpt-4o", "region": "eastus",
+            "client": "web", "operation": "chat_completions", "deployment": "gpt-4o", "region": "eastus",
             "attempts": 2, "status": 200, "outcome": "ok", "first_token_ms": 123.456,
             "total_ms": 2500.0, "added_us": 87, "bytes_in": 512, "bytes_out": 4096,
         })
@@ -73,11 +74,17 @@ fn a_request_is_one_json_object_without_its_query() {
 
 #[test]
 fn what_is_not_known_is_left_out() {
-    let bare =
-        RequestLine { deployment: None, region: None, status: None, first_token: None, ..line() };
+    let bare = RequestLine {
+        client: None,
+        deployment: None,
+        region: None,
+        status: None,
+        first_token: None,
+        ..line()
+    };
     let text = logged(LogFormat::Json, "info", || request_line(&bare));
     let object: Value = serde_json::from_str(&text).unwrap();
-    for key in ["deployment", "region", "status", "first_token_ms"] {
+    for key in ["client", "deployment", "region", "status", "first_token_ms"] {
         assert_eq!(object.get(key), None, "{key}");
     }
 }

@@ -16,6 +16,8 @@ pub struct RequestLine<'a> {
     pub method: &'a str,
     /// As the client wrote it; a query string (which may hold a key) is never logged.
     pub path: &'a str,
+    /// The configured client whose key it carried; none where none are configured, or without a key.
+    pub client: Option<&'a str>,
     /// The label of the API's operation.
     pub operation: &'a str,
     /// What the client asked for; none where the request names none.
@@ -56,6 +58,7 @@ pub fn request_line(line: &RequestLine<'_>) {
         target: REQUEST_TARGET,
         method = line.method,
         path = without_query(line.path),
+        client = line.client,
         operation = line.operation,
         deployment = line.deployment,
         region = line.region,
