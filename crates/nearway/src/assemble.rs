@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_config::{AuthHeader, Breaker, Config, ProbeStyle, RankBy, Region, Strategy};
+use nearway_config::{
+    AuthHeader, Breaker, Client, Config, Fence, ProbeStyle, RankBy, Region, Strategy,
+};
 use nearway_route::{DeploymentSet, RegionId, RegionSpec, RoutingSettings, Switch};
 use nearway_upstream::{Credential, Origin, RegionError, RegionSettings, TlsTrust};
 use nearway_wire::probe_body::ApiStyle;
@@ -145,6 +147,8 @@ fn proxy(
         generation,
         regions: regions.iter().map(target).collect(),
         metric_deployments: named(config),
+        clients: clients(config, regions),
+        fences: fences(config, regions),
         attempts: config.failover.attempts,
         hold_body: usize::try_from(config.failover.hold_body).unwrap_or(usize::MAX),
         backoff: nearway_route::Backoff {
@@ -208,8 +212,32 @@ fn target(Assembled { id, config, region }: &Assembled) -> nearway_proxy::Target
         id: *id,
         zone: config.zone.as_deref().map(Arc::from),
         tier: config.tier,
+        provisioned: config.kind.is_provisioned(),
         deployments,
     }
+}
+
+fn clients(config: &Config, regions: &[Assembled]) -> Option<nearway_proxy::Clients> {
+    let client = |client: &Client| nearway_proxy::Client {
+        name: client.name.as_str().into(),
+        keys: client.keys.clone(),
+        places: places(&client.fence, regions),
+        deployments: client
+            .deployments
+            .as_ref()
+            .map(|names| names.iter().map(|name| name.as_str().into()).collect()),
+    };
+    let clients = config.clients.as_ref()?;
+    Some(nearway_proxy::Clients::new(clients.iter().map(client).collect()))
+}
+
+fn fences(config: &Config, regions: &[Assembled]) -> nearway_proxy::Fences {
+    let fences = config.deployments.iter();
+    fences.map(|(name, fence)| (name.as_str().into(), places(fence, regions))).collect()
+}
+
+fn places(fence: &Fence, regions: &[Assembled]) -> nearway_proxy::Places {
+    regions.iter().map(|region| fence.admits(&region.config)).collect()
 }
 
 /// Every deployment that the file names: the only ones that may become labels.

@@ -174,7 +174,7 @@ impl Original {
         if let (Some(name), Some(span)) = (name, &self.identity.in_target) {
             path = parse(rename(path.as_str(), span, name))?;
         }
-        if target.region.credential().is_some() {
+        if target.region.credential().is_some() || self.identity.client.is_some() {
             let stripped = strip_key_query(path.as_str());
             if stripped.len() != path.as_str().len() {
                 path = parse(stripped.into_owned())?;
@@ -185,8 +185,11 @@ impl Original {
 
     fn headers_for(&mut self, target: &Target, splice: Option<&Splice>) -> HeaderMap {
         let mut headers = self.admitted.headers.give();
-        if let Some(credential) = target.region.credential() {
+        // a client's own key is for Nearway alone
+        if target.region.credential().is_some() || self.identity.client.is_some() {
             strip_credentials(&mut headers);
+        }
+        if let Some(credential) = target.region.credential() {
             credential.apply(&mut headers);
         }
         headers.insert(HOST, target.region.host().clone());

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nearway_route::{Condition, Entry, Moment, Plan, Ranking, Vitals};
 
-use crate::Settings;
 use crate::identify::Identity;
+use crate::{Settings, Target};
 
 /// A region chosen for an attempt.
 #[derive(Debug)]
@@ -104,10 +104,22 @@ pub(crate) fn fit_in(
     }
 }
 
+/// Whether a fence is all that keeps this request from being served.
+pub(crate) fn is_fenced_in(identity: &Identity, settings: &Settings) -> bool {
+    let mut places = settings.regions.iter().enumerate();
+    places.any(|(place, target)| serves(target, identity) && !settings.admit(identity, place))
+}
+
+/// What the request must not or can not use. Every choice asks this, fences first of all: first attempts,
+/// further ones, second ones beside them, and pins.
 fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {
     if identity.pin.as_ref().is_some_and(|pin| **pin != *entry.name) {
         return false;
     }
-    let Some((_, target)) = settings.target(entry.region) else { return false };
+    let Some((place, target)) = settings.target(entry.region) else { return false };
+    settings.admit(identity, place) && serves(target, identity)
+}
+
+fn serves(target: &Target, identity: &Identity) -> bool {
     identity.deployment.as_ref().is_none_or(|name| target.deployment(name).is_some())
 }

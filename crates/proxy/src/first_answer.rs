@@ -17,7 +17,7 @@ use nearway_wire::retry_hint::retry_hint;
 use tokio::time::sleep;
 
 use crate::attempt::Original;
-use crate::choose::{Choice, choices, choose, fit_in, standing};
+use crate::choose::{Choice, choices, choose, fit_in, is_fenced_in, standing};
 use crate::hold_body::refusal;
 use crate::hold_first::patience;
 use crate::refuse::Tried;
@@ -295,6 +295,9 @@ impl<T: Transport> Search<'_, T> {
         match (&identity.pin, &identity.deployment) {
             _ if !out.is_empty() => Refusal::AllOut { out, back_in },
             (Some(pin), _) => Refusal::UnknownRegion(pin.to_string()),
+            (None, deployment) if is_fenced_in(identity, settings) => {
+                Refusal::FencedIn(deployment.as_deref().unwrap_or("any").to_owned())
+            }
             (None, Some(deployment)) => Refusal::NoRegion(deployment.to_string()),
             (None, None) => Refusal::NoRegion("any".into()),
         }

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admit::admit;
 use crate::attempt::Original;
+use crate::authenticate::{authenticate, authorize};
 use crate::client_io::Busy;
 use crate::first_answer::first_answer;
 use crate::identify::{LastTarget, identify};
@@ -41,7 +42,7 @@ pub(crate) fn handle<T: Transport>(
     let client = upgrade.as_ref().map(|_| hyper::upgrade::on(&mut request));
     let (method, uri) = (request.method(), request.uri());
     let mut settle = Settle::begin(context.shared.clone(), context.prepared(), busy, method, uri);
-    let original = read(request, upgrade, interim, &context.last_target, &settle);
+    let original = read(request, upgrade, interim, &context.last_target, &mut settle);
     Box::pin(async move {
         let answer = match original {
             Ok(mut original) => {
@@ -69,11 +70,14 @@ fn read(
     upgrade: Option<HeaderValue>,
     interim: Option<Interim>,
     last: &LastTarget,
-    settle: &Settle,
+    settle: &mut Settle,
 ) -> Result<Box<Original>, Refusal> {
     let (parts, body) = request.into_parts();
-    let identity = identify(&parts, last)?;
-    let admitted = admit(parts, upgrade, &settle.prepared().settings)?;
+    let mut identity = identify(&parts, last)?;
+    let settings = settle.prepared().settings.clone();
+    identity.client = authenticate(&parts, &settings)?;
+    settle.authenticated(identity.client);
+    let admitted = admit(parts, upgrade, &settings)?;
     Ok(Original::new(identity, admitted, body, interim))
 }
 
@@ -89,6 +93,7 @@ async fn answer<T: Transport>(
     let elapsed = settle.elapsed();
     settle.body_read(elapsed.saturating_sub(began), original.admitted.length);
     settle.identified(&original.identity);
+    authorize(&original.identity, settings)?;
     let table = context.table();
     let ranking = table.ranking(original.identity.deployment.as_deref());
     first_answer(&context.transport, ranking, original, settle, elapsed).await

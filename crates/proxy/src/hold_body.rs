@@ -4,7 +4,8 @@
 //! of regions if there was room to keep it, else to one. A larger one streams from the start; only
 //! while its deployment is not known yet is it read ahead, in one pass and up to the configured limit.
 //! Beyond as much as a small body has, it waits until there is room for all that it may need; meanwhile
-//! nothing is read of it, so that its client waits too.
+//! nothing is read of it, so that its client waits too. Where fences go by the deployment's name, it is
+//! read ahead to its end, since a second name there would be another reader's.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -55,7 +56,7 @@ pub(crate) async fn hold_body(
     }
     let limits = BodyLimits { max: settings.body_max, idle: settings.timeouts.client_body };
     let keep = ReplayLimits { body: settings.hold_body, total: settings.hold_total };
-    let mut search = Search::new(admitted, identity);
+    let mut search = Search::new(admitted, identity, settings);
     let length =
         admitted.length.map_or(usize::MAX, |length| length.try_into().unwrap_or(usize::MAX));
     if length <= SMALL {
@@ -137,12 +138,13 @@ enum Search {
 }
 
 impl Search {
-    fn new(admitted: &Admitted, identity: &Identity) -> Self {
+    fn new(admitted: &Admitted, identity: &Identity, settings: &Settings) -> Self {
         if !identity.wants_body() {
             return Self::Off;
         }
         match body_kind(admitted.content_type()) {
             BodyKind::Opaque => Self::Off,
+            kind if settings.go_by_name(identity) => Self::On(ModelScan::of_the_only(kind)),
             kind => Self::On(ModelScan::new(kind)),
         }
     }

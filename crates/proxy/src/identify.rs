@@ -27,12 +27,21 @@ pub(crate) struct Identity {
     pub(crate) in_target: Option<Range<usize>>,
     /// The region that the client insists on.
     pub(crate) pin: Option<Box<str>>,
+    /// The place of the client who sent it, where clients are configured.
+    pub(crate) client: Option<usize>,
+    /// It may use a deployment even where none is named.
+    uses_deployment: bool,
 }
 
 impl Identity {
     /// Whether the body must be searched for the deployment.
     pub(crate) fn wants_body(&self) -> bool {
         self.deployment.is_none() && self.operation.model_in_body()
+    }
+
+    /// Whether it uses a deployment, and no one can tell which.
+    pub(crate) fn hides_deployment(&self) -> bool {
+        self.deployment.is_none() && self.uses_deployment
     }
 
     /// What a region would lack that does not have this operation.
@@ -101,7 +110,10 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
     };
     let (deployment, in_target) = said.deployment.unzip();
     let operation = said.operation;
-    Ok(Identity { target: target.clone(), operation, deployment, in_target, pin })
+    let uses_deployment = operation.uses_deployment(&parts.method);
+    let target = target.clone();
+    let client = None;
+    Ok(Identity { target, operation, deployment, in_target, pin, client, uses_deployment })
 }
 
 #[cfg(test)]

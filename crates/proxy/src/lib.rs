@@ -7,12 +7,14 @@
 mod admit;
 mod attempt;
 mod attempted;
+mod authenticate;
 mod between;
 mod budgets;
 mod choose;
 mod client_body;
 mod client_io;
 mod connection;
+mod fences;
 mod first_answer;
 mod handle;
 mod hold_body;
@@ -34,6 +36,7 @@ mod tunnel;
 mod worker;
 
 pub use client_body::ClientBody;
+pub use fences::{Client, Clients, Fences, Places};
 pub use listen::serve;
 pub use refuse::{Refusal, Tried};
 pub use relay::RelayError;

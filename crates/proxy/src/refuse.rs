@@ -25,6 +25,12 @@ pub enum Refusal {
     /// The request is HTTP that must not be passed on.
     #[error("{0}")]
     Malformed(&'static str),
+    /// It carries no key of a client.
+    #[error("The request carries no API key that this gateway knows.")]
+    UnknownKey,
+    /// The client may not use the deployment, or it can't be told which one that is.
+    #[error("{}", not_for_client(.0.as_deref()))]
+    NotForClient(Option<String>),
     /// The body is over the configured limit.
     #[error("The request body is larger than the {0} bytes that this gateway accepts.")]
     BodyTooLarge(u64),
@@ -52,6 +58,12 @@ pub enum Refusal {
     /// No configured region serves the deployment.
     #[error("No region is configured for deployment {0:?}.")]
     NoRegion(String),
+    /// Regions serve the deployment, and fences keep the request from all of them.
+    #[error(
+        "No region that may be used for deployment {0:?} is inside the fences around this client and \
+         this deployment."
+    )]
+    FencedIn(String),
     /// Every region that serves this is known to be out, and none is asked as a last resort.
     #[error("No region is fit to answer now: {}.", states(.out))]
     AllOut {
@@ -83,6 +95,15 @@ pub struct Tried {
     pub may_have_created: bool,
 }
 
+/// As OpenAI says it of a model that is not there, so that nobody learns which ones are.
+fn not_for_client(deployment: Option<&str>) -> String {
+    match deployment {
+        Some(name) => format!("The model {name:?} does not exist or you do not have access to it."),
+        None => "Your API key is for certain models, and the request names none that can be read."
+            .to_owned(),
+    }
+}
+
 fn list(tried: &[Tried]) -> String {
     let attempts = tried.iter().map(|tried| format!("{} ({})", tried.region, tried.kind));
     attempts.collect::<Vec<_>>().join(", ")
@@ -95,8 +116,10 @@ fn states(out: &[(Arc<str>, Condition)]) -> String {
 
 impl Refusal {
     /// Every code, for metrics that exist from the start.
-    pub(crate) const CODES: [&'static str; 18] = [
+    pub(crate) const CODES: [&'static str; 20] = [
         "nearway_malformed_request",
+        "nearway_invalid_api_key",
+        "nearway_model_not_found",
         "nearway_body_too_large",
         "nearway_header_timeout",
         "nearway_body_broken",
@@ -123,11 +146,13 @@ impl Refusal {
             Self::Malformed(_) | Self::BodyBroken | Self::UnknownRegion(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Self::UnknownKey => StatusCode::UNAUTHORIZED,
+            Self::NotForClient(_) => StatusCode::NOT_FOUND,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeadStalled(_) | Self::BodyStalled(_) | Self::OutOfTime(_) => {
                 StatusCode::REQUEST_TIMEOUT
             }
-            Self::Overloaded | Self::NoRegion(_) | Self::AllOut { .. } => {
+            Self::Overloaded | Self::NoRegion(_) | Self::FencedIn(_) | Self::AllOut { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Unreachable(tried) => match timeout_code(tried) {
@@ -143,6 +168,8 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "nearway_malformed_request",
+            Self::UnknownKey => "nearway_invalid_api_key",
+            Self::NotForClient(_) => "nearway_model_not_found",
             Self::BodyTooLarge(_) => "nearway_body_too_large",
             Self::HeadStalled(_) => "nearway_header_timeout",
             Self::BodyBroken => "nearway_body_broken",
@@ -150,7 +177,7 @@ impl Refusal {
             Self::Overloaded => "nearway_overloaded",
             Self::OutOfTime(_) => "nearway_request_timeout",
             Self::UnknownRegion(_) => "nearway_unknown_region",
-            Self::NoRegion(_) => "nearway_no_region",
+            Self::NoRegion(_) | Self::FencedIn(_) => "nearway_no_region",
             Self::AllOut { .. } => "nearway_all_regions_out",
             Self::Unreachable(tried) => timeout_code(tried).unwrap_or("nearway_unreachable"),
             Self::TimeIsUp(_) => TIMEOUT,
@@ -161,9 +188,12 @@ impl Refusal {
     fn is_final(&self) -> bool {
         match self {
             Self::Malformed(_)
+            | Self::UnknownKey
+            | Self::NotForClient(_)
             | Self::BodyTooLarge(_)
             | Self::UnknownRegion(_)
-            | Self::NoRegion(_) => true,
+            | Self::NoRegion(_)
+            | Self::FencedIn(_) => true,
             Self::HeadStalled(_)
             | Self::BodyBroken
             | Self::BodyStalled(_)
@@ -308,6 +338,8 @@ mod tests {
     fn every_code_is_declared() {
         let all = [
             Refusal::Malformed("x"),
+            Refusal::UnknownKey,
+            Refusal::NotForClient(None),
             Refusal::BodyTooLarge(1),
             Refusal::HeadStalled(Duration::from_secs(1)),
             Refusal::BodyBroken,

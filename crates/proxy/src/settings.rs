@@ -7,6 +7,9 @@ use std::time::Duration;
 use nearway_route::{Backoff, BreakerSettings, Cooldown, RegionId};
 use nearway_upstream::Region;
 
+use crate::fences::{Clients, Fences};
+use crate::identify::Identity;
+
 /// One generation of settings. A request reads it once and keeps it to its end.
 #[derive(Debug)]
 pub struct Settings {
@@ -16,6 +19,10 @@ pub struct Settings {
     pub regions: Vec<Target>,
     /// Deployments that have metrics of their own; any other counts as `other`.
     pub metric_deployments: Vec<Arc<str>>,
+    /// Who may send requests, each with a key of its own, which goes to no region. `None`: anybody.
+    pub clients: Option<Clients>,
+    /// Where requests for a deployment may go, whoever sends them.
+    pub fences: Fences,
     /// The most regions tried for one request, at least 1.
     pub attempts: u32,
     /// The most bytes of a request body kept for a second attempt, and read before the first one
@@ -72,6 +79,8 @@ pub struct Target {
     pub zone: Option<Arc<str>>,
     /// Lower tiers come first.
     pub tier: u32,
+    /// Its capacity is bought: what it says of that is a reason to go elsewhere (API fact sheet 4.3, 9.3).
+    pub provisioned: bool,
     /// Client's name to this region's name of a deployment; it serves these only. `None`: it
     /// serves any name unchanged.
     pub deployments: Option<HashMap<Box<str>, Arc<str>>>,
@@ -115,6 +124,31 @@ impl Target {
 }
 
 impl Settings {
+    /// Whether this request may go to the region at this place: the one question that every choice asks.
+    pub(crate) fn admit(&self, identity: &Identity, place: usize) -> bool {
+        let by_client = match (&self.clients, identity.client) {
+            (None, _) => true,
+            (Some(clients), Some(client)) => {
+                clients.get(client).is_some_and(|client| client.places.holds(place))
+            }
+            (Some(_), None) => false,
+        };
+        by_client && self.fences.admit(identity, place)
+    }
+
+    /// Whether it matters for this request that no region reads another deployment's name in it.
+    pub(crate) fn go_by_name(&self, identity: &Identity) -> bool {
+        let client = self.clients.as_ref().zip(identity.client);
+        let client = client.and_then(|(clients, place)| clients.get(place));
+        !self.fences.are_none() || client.is_some_and(|client| client.deployments.is_some())
+    }
+
+    /// Whether the client may ask for this at all, wherever.
+    pub(crate) fn may_ask(&self, identity: &Identity) -> bool {
+        let client = |clients: &Clients| clients.get(identity.client?).map(|c| c.may_ask(identity));
+        self.clients.as_ref().is_none_or(|clients| client(clients).unwrap_or(false))
+    }
+
     /// The region of a table entry; `None` in the moment between two swaps.
     pub(crate) fn target(&self, id: RegionId) -> Option<(usize, &Target)> {
         self.regions.iter().enumerate().find(|(_, target)| target.id == id)

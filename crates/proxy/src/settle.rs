@@ -35,6 +35,7 @@ pub(crate) struct Settle {
     busy: Busy,
     // only if requests are logged: it keeps the buffer alive that the head was read into
     line: Option<(Method, Uri)>,
+    client: Option<usize>,
     operation: &'static str,
     lack: Lack,
     deployment: Option<Rc<str>>,
@@ -79,6 +80,7 @@ impl Settle {
             prepared,
             busy,
             line,
+            client: None,
             operation: "other",
             lack: Lack::DEPLOYMENT,
             deployment: None,
@@ -112,6 +114,11 @@ impl Settle {
 
     pub(crate) fn prepared(&self) -> &Rc<Prepared> {
         &self.prepared
+    }
+
+    /// The client at this place sent it, where clients are configured.
+    pub(crate) fn authenticated(&mut self, client: Option<usize>) {
+        self.client = client;
     }
 
     pub(crate) fn identified(&mut self, identity: &Identity) {
@@ -418,6 +425,9 @@ impl Drop for Settle {
         let total = now.saturating_sub(self.received);
         let place = self.current.as_ref().map(|attempt| attempt.place);
         self.prepared.route(place, self.deployment_place).ended(outcome, total);
+        if let Some(client) = self.prepared.client(self.client) {
+            client.ended(outcome);
+        }
         match (outcome, &self.current) {
             (RequestOutcome::Ok, Some(attempt)) => {
                 attempt.answered(Whose::Deployment, now);
@@ -440,6 +450,7 @@ impl Drop for Settle {
             request_line(&RequestLine {
                 method: method.as_str(),
                 path: uri.path(),
+                client: self.prepared.client_name(self.client),
                 operation: self.operation,
                 deployment: self.deployment.as_deref(),
                 region: place

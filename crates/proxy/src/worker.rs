@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 use nearway_route::{Live, Reader, Table};
 use nearway_telemetry::{
-    ALL_DEPLOYMENTS, BreakerMetrics, FailoverMetrics, Metrics, NO_REGION, OTHER, ProxyMetrics,
-    RouteMetrics,
+    ALL_DEPLOYMENTS, BreakerMetrics, ClientMetrics, FailoverMetrics, Metrics, NO_CLIENT, NO_REGION,
+    OTHER, ProxyMetrics, RouteMetrics,
 };
 use nearway_upstream::{Clock, Replay, ReplayBudget, Transport};
 use tokio::sync::{Notify, mpsc};
@@ -70,6 +70,8 @@ pub(crate) struct Prepared {
     // in the same order; the last one of a region is that of the region itself
     breakers: Vec<Vec<BreakerMetrics>>,
     nowhere: RouteMetrics,
+    // by place; the last one is of those without a known key. Empty where no clients are configured
+    clients: Vec<ClientMetrics>,
     names: Vec<HeaderValue>,
     // by place of the region that failed, then of the next one; few of them are ever made
     failovers: Vec<Vec<OnceCell<Box<FailoverMetrics>>>>,
@@ -150,6 +152,10 @@ impl Prepared {
             HeaderValue::from_str(target.region.name())
                 .unwrap_or_else(|_invalid| HeaderValue::from_static(""))
         });
+        let clients = settings.clients.iter().flat_map(|clients| {
+            let names = clients.names().map(AsRef::as_ref).chain([NO_CLIENT]);
+            names.map(|name| metrics.client(name))
+        });
         let regions = settings.regions.len();
         let row = || (0..regions).map(|_| OnceCell::new()).collect();
         Self {
@@ -157,6 +163,7 @@ impl Prepared {
             registry: metrics.clone(),
             routes: routes.collect(),
             breakers: breakers.collect(),
+            clients: clients.collect(),
             nowhere: metrics.route(NO_REGION, OTHER),
             names: names.collect(),
             settings,
@@ -172,6 +179,17 @@ impl Prepared {
     /// The metrics of a region's place and a deployment's place; without a region those of none.
     pub(crate) fn route(&self, region: Option<usize>, deployment: usize) -> &RouteMetrics {
         region.and_then(|region| self.routes.get(region)?.get(deployment)).unwrap_or(&self.nowhere)
+    }
+
+    /// The metrics of a client's place, `None` for a request without a known key; nothing where no
+    /// clients are configured.
+    pub(crate) fn client(&self, place: Option<usize>) -> Option<&ClientMetrics> {
+        place.map_or_else(|| self.clients.last(), |place| self.clients.get(place))
+    }
+
+    /// The name of the client at this place.
+    pub(crate) fn client_name(&self, place: Option<usize>) -> Option<&str> {
+        Some(&self.settings.clients.as_ref()?.get(place?)?.name)
     }
 
     /// The transitions of a breaker: by a region's place and a deployment's place, `None` for that

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nearway_proxy::{Settings, Target, Timeouts, Worker};
+use nearway_proxy::{Fences, Settings, Target, Timeouts, Worker};
 use nearway_route::{
     Asked, Backoff, BreakerSettings, Cooldown, DeploymentSet, Live, Moment, Outcome, RankBy,
     Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
 };
 use nearway_telemetry::{Build, Metrics};
 use nearway_upstream::{Clock, Credential, Origin, RegionSettings, ReplayBudget, TlsTrust};
+use nearway_wire::client_key::KeyDigest;
 use rcgen::{CertificateParams, KeyPair};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
@@ -67,8 +68,19 @@ impl Region {
             id: RegionId(id),
             zone: None,
             tier: 0,
+            provisioned: false,
             deployments: self.renames.map(|(from, to)| HashMap::from([(from.into(), to.into())])),
         }
+    }
+}
+
+/// A client with one key, and for each region in turn whether it may go there.
+pub(crate) fn client(name: &str, key: &str, places: &[bool]) -> nearway_proxy::Client {
+    nearway_proxy::Client {
+        name: name.into(),
+        keys: vec![KeyDigest::of(key.as_bytes())],
+        places: places.iter().copied().collect(),
+        deployments: None,
     }
 }
 
@@ -179,6 +191,8 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         generation: 1,
         regions: regions.collect(),
         metric_deployments: Vec::new(),
+        clients: None,
+        fences: Fences::default(),
         attempts: 3,
         hold_body: 8 * 1024 * 1024,
         backoff: Backoff { least: Duration::from_millis(10), most: Duration::from_millis(40) },

@@ -3,6 +3,8 @@
 //! Each module is declared under `cfg(test)`, which is what lets its helpers panic.
 
 #[cfg(test)]
+mod authenticate;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bound;
@@ -12,6 +14,8 @@ mod drain;
 mod early;
 #[cfg(test)]
 mod failover;
+#[cfg(test)]
+mod fences;
 #[cfg(test)]
 mod forward;
 #[cfg(test)]
