@@ -76,6 +76,7 @@ impl Contest {
     ) -> (Ranking, Option<LeaderChange>) {
         let standings = entries.iter().enumerate().map(|(place, entry)| {
             Standing::new(entry.region, place, entry.state, entry.score)
+                .in_tier(entry.tier)
                 .failed_at(entry.last_failure)
         });
         let [leadership, ..] = &mut self.leaderships;
@@ -215,6 +216,7 @@ fn standing(entry: &Entry, place: usize, typical: &Typical) -> Standing {
     let scored = score(entry, typical);
     let (score, doubt) = scored.unzip();
     Standing::new(entry.region, place, entry.state, score)
+        .in_tier(entry.tier)
         .failed_at(entry.last_failure)
         .doubted(doubt.unwrap_or_default())
 }

@@ -93,7 +93,7 @@ impl Leadership {
             return best_leads(on_merit(standings));
         }
         if leader.class() != best.class() {
-            return best_leads(outclassed(leader.state()));
+            return best_leads(outclassed(leader, best));
         }
         if !self.settled && best.score().is_some() {
             return best_leads(on_merit(standings));
@@ -143,19 +143,29 @@ fn serves(former: &Leader, standings: &[Standing]) -> bool {
 /// Why the natural best leads when nobody stands in its way.
 fn on_merit(standings: &[Standing]) -> Verdict {
     let [best, others @ ..] = standings else { return Verdict::Configured };
+    let rivals = || others.iter().filter(|other| other.tier() == best.tier());
+    let beyond = |state| {
+        rivals().all(|one| one.state() != state) && others.iter().any(|one| one.state() == state)
+    };
     match best.state() {
         _ if others.is_empty() => Verdict::Only,
         State::Down => Verdict::AllDown,
+        // a higher tier would do better, by what is known
+        _ if rivals().next().is_none() => Verdict::LowestTier,
+        State::Stale | State::Unknown if beyond(State::Fresh) => Verdict::LowestTier,
         _ if best.score().is_none() => Verdict::Configured,
         State::Stale => Verdict::NoneFresh,
-        _ if others.iter().any(|other| other.state() == State::Unknown) => Verdict::FirstRound,
+        _ if rivals().any(|other| other.state() == State::Unknown) => Verdict::FirstRound,
         State::Fresh | State::Unknown => Verdict::Best,
     }
 }
 
-/// Why a leader of this state lost to a better class.
-const fn outclassed(leader: State) -> Verdict {
-    match leader {
+/// Why a leader lost to a better class.
+fn outclassed(leader: &Standing, best: &Standing) -> Verdict {
+    match leader.state() {
+        State::Unknown | State::Fresh | State::Stale if leader.tier() != best.tier() => {
+            Verdict::LowestTier
+        }
         State::Down => Verdict::LeaderDown,
         State::Stale => Verdict::LeaderStale,
         // fresh: answered, but without the clock that is ranked by
@@ -232,6 +242,18 @@ mod tests {
         standings.sort();
         let decision = leadership.decide(&standings, &switch, Moment::ZERO + after).unwrap();
         (standings[decision.position].region().0, decision.verdict)
+    }
+
+    #[test]
+    fn no_gain_leads_to_a_higher_tier_and_no_hold_keeps_a_lower_one_waiting() {
+        let leadership = led_by_region_0();
+        let spare = |millis| fresh(1, millis).in_tier(1);
+        let alone = [fresh(0, 900), spare(1)];
+        assert_eq!(decide(&leadership, &alone, ms(60_000)), (0, Verdict::LowestTier));
+        let down = Standing::new(RegionId(0), 0, State::Down, Some(ms(9)));
+        assert_eq!(decide(&leadership, &[down, spare(1)], ms(1)), (1, Verdict::LeaderDown));
+        let back = [fresh(0, 1).in_tier(1), fresh(1, 900), fresh(2, 950)];
+        assert_eq!(decide(&leadership, &back, ms(1)), (1, Verdict::LowestTier));
     }
 
     #[test]

@@ -460,6 +460,19 @@ mod tests {
     }
 
     #[test]
+    fn a_tier_that_is_nearly_spent_spills_into_the_next_one_and_comes_back() {
+        let spare = Entry { tier: 1, ..entry(1, State::Fresh) };
+        let ranking = ranking([entry(0, State::Fresh), spare]);
+        assert_eq!(first_of(&ranking, at(0)), Some(0));
+        ranking.order[0].vitals.nearly_spent_until(at(5));
+        assert_eq!(first_of(&ranking, at(4)), Some(1));
+        assert_eq!(first_of(&ranking, at(5)), Some(0));
+        ranking.order[0].vitals.cool_until(at(9));
+        assert_eq!(first_of(&ranking, at(8)), Some(1));
+        assert_eq!(first_of(&ranking, at(9)), Some(0));
+    }
+
+    #[test]
     fn a_quota_that_is_nearly_spent_is_not_spent_on_a_trial() {
         let ranking = fresh(0..2);
         open(&ranking.order[0].vitals, at(0));

@@ -1,7 +1,8 @@
 //! The natural order of the regions, before hysteresis has its say.
 //!
-//! A total order: state, then whether there is a score at all, then the score, then the place in
-//! the configuration. The same values in any arrangement give the same order.
+//! A total order: those that are down last, then the tier, the state, whether there is a score at all,
+//! the score, and the place in the configuration. The same values in any arrangement give the same
+//! order.
 
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub(crate) struct Standing {
 /// Regions of one class compete by score; a better class wins whatever the scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Class {
+    /// Before the tier: a lower one that fails is no better than a higher one.
+    is_down: bool,
+    tier: u32,
     state: State,
     unscored: bool,
 }
@@ -36,8 +40,14 @@ impl Standing {
         state: State,
         score: Option<Duration>,
     ) -> Self {
-        let class = Class { state, unscored: score.is_none() };
+        let is_down = matches!(state, State::Down);
+        let class = Class { is_down, tier: 0, state, unscored: score.is_none() };
         Self { class, score, place, region, last_failure: None, doubt: Duration::ZERO }
+    }
+
+    /// The same in this tier; without, it is in the lowest one.
+    pub(crate) const fn in_tier(self, tier: u32) -> Self {
+        Self { class: Class { tier, ..self.class }, ..self }
     }
 
     /// The same, with the time of its newest failed probe.
@@ -56,6 +66,10 @@ impl Standing {
 
     pub(crate) const fn class(&self) -> Class {
         self.class
+    }
+
+    pub(crate) const fn tier(&self) -> u32 {
+        self.class.tier
     }
 
     pub(crate) const fn state(&self) -> State {
@@ -104,14 +118,32 @@ mod tests {
         assert_eq!(ordered(standings), [5, 6, 4, 3, 2, 1, 7, 0]);
     }
 
+    #[test]
+    fn a_lower_tier_comes_first_unless_it_is_down() {
+        let standing = |id, tier, state, millis: Option<u64>| {
+            let score = millis.map(Duration::from_millis);
+            Standing::new(RegionId(id), id as usize, state, score).in_tier(tier)
+        };
+        let standings = vec![
+            standing(0, 0, State::Down, Some(1)),
+            standing(1, 1, State::Fresh, Some(1)),
+            standing(2, 0, State::Unknown, None),
+            standing(3, 2, State::Fresh, Some(1)),
+            standing(4, 0, State::Fresh, Some(900)),
+            standing(5, 1, State::Down, Some(1)),
+        ];
+        assert_eq!(ordered(standings), [4, 2, 1, 3, 0, 5]);
+    }
+
     fn standings() -> impl Strategy<Value = Vec<Standing>> {
-        let one = (select(&State::ALL), option::of((0_u64..4).prop_map(Duration::from_nanos)));
+        let score = option::of((0_u64..4).prop_map(Duration::from_nanos));
+        let one = (select(&State::ALL), score, 0_u32..3);
         vec(one, 0..12).prop_map(|values| {
             let ids = 0_u32..;
             let numbered = ids.zip(values).enumerate();
             numbered
-                .map(|(place, (id, (state, score)))| {
-                    Standing::new(RegionId(id), place, state, score)
+                .map(|(place, (id, (state, score, tier)))| {
+                    Standing::new(RegionId(id), place, state, score).in_tier(tier)
                 })
                 .collect()
         })
@@ -129,7 +161,9 @@ mod tests {
         fn better_comes_first_and_ties_keep_the_configured_order(mut all in standings()) {
             all.sort_unstable();
             for (ahead, behind) in all.iter().zip(all.iter().skip(1)) {
-                prop_assert!(ahead.state() <= behind.state());
+                let down = |one: &Standing| one.state() == State::Down;
+                let merit = |one: &Standing| (down(one), one.tier(), one.state());
+                prop_assert!(merit(ahead) <= merit(behind));
                 if ahead.class() == behind.class() {
                     prop_assert!(ahead.score() <= behind.score());
                     prop_assert!(ahead.score() < behind.score() || ahead.place < behind.place);

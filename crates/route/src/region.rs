@@ -19,7 +19,7 @@ pub struct RegionSpec {
     pub id: RegionId,
     /// As configured; becomes a metric label and a response header.
     pub name: Arc<str>,
-    /// Carried into the table for the caller's fences; the order does not depend on it.
+    /// Those of a lower one come first while they are up.
     pub tier: u32,
     /// Carried into the table for the caller's fences; the order does not depend on it.
     pub zone: Option<Arc<str>>,

@@ -143,7 +143,7 @@ pub struct Entry {
     pub region: RegionId,
     /// As configured.
     pub name: Arc<str>,
-    /// As configured; for the caller's fences.
+    /// As configured.
     pub tier: u32,
     /// As configured; for the caller's fences.
     pub zone: Option<Arc<str>>,

@@ -15,6 +15,8 @@ pub enum Verdict {
     FirstRound,
     /// The best score.
     Best,
+    /// The best of the lowest tier that is up; others may be better.
+    LowestTier,
     /// No region has a fresh measurement; the best of the old ones.
     NoneFresh,
     /// Every region fails; the least costly.
@@ -43,11 +45,12 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, for those who declare labels.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Only,
         Self::Configured,
         Self::FirstRound,
         Self::Best,
+        Self::LowestTier,
         Self::NoneFresh,
         Self::AllDown,
         Self::GainTooShort,
@@ -69,6 +72,7 @@ impl Verdict {
             Self::Configured => "configured",
             Self::FirstRound => "first_round",
             Self::Best => "best",
+            Self::LowestTier => "lowest_tier",
             Self::NoneFresh => "none_fresh",
             Self::AllDown => "all_down",
             Self::GainTooShort => "gain_too_short",
@@ -93,6 +97,7 @@ impl fmt::Display for Verdict {
             Self::Configured => "nothing is measured yet, so the configured order decides",
             Self::FirstRound => "the best so far, while other regions are still unmeasured",
             Self::Best => "it has the best score",
+            Self::LowestTier => "it is the best of the lowest tier that is up",
             Self::NoneFresh => "no region has a fresh measurement, and its old one is the best",
             Self::AllDown => "every region fails, and it costs the least",
             Self::GainTooShort => "another region is better, but by less time than a switch needs",

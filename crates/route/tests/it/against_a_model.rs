@@ -6,7 +6,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use nearway_route::{
-    Asked, Moment, Outcome, Ranker, Ranking, RegionId, Sample, Source, State, Table, Verdict,
+    Asked, Moment, Outcome, Ranker, Ranking, RegionId, RegionSpec, Sample, Source, State, Table,
+    Verdict,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -52,6 +53,8 @@ struct Model {
     now: Duration,
     /// Ids in configured order, and the probes of each.
     regions: Vec<u32>,
+    /// As many tiers, in turn by id.
+    tiers: u32,
     probes: BTreeMap<u32, Vec<Sample>>,
     lead: Option<Lead>,
 }
@@ -65,8 +68,8 @@ struct Lead {
     settled: bool,
 }
 
-/// State, whether unscored, score, place: the order as the documentation has it.
-type Merit = (State, bool, Option<Duration>, usize);
+/// Whether down, tier, state, whether unscored; then score, place: the order as the documentation has it.
+type Merit = ((bool, u32, State, bool), Option<Duration>, usize);
 
 impl Model {
     fn moment(&self) -> Moment {
@@ -92,7 +95,7 @@ impl Model {
         };
         let score = Self::score(samples);
         let place = self.regions.iter().position(|one| *one == id).unwrap();
-        (state, score.is_none(), score, place)
+        ((state == State::Down, id % self.tiers, state, score.is_none()), score, place)
     }
 
     fn score(samples: &[Sample]) -> Option<Duration> {
@@ -137,11 +140,11 @@ impl Model {
 
         let leader = ranking.leader().unwrap().region.0;
         let merit = self.merit(leader);
-        prop_assert_eq!((merit.0, merit.1), (best.0, best.1), "the leader is of the best class");
+        prop_assert_eq!(merit.0, best.0, "the leader is of the best class");
         natural.retain(|(_, id)| *id != leader);
         natural.insert(0, (merit, leader));
         for (entry, (merit, id)) in ranking.order.iter().zip(&natural) {
-            prop_assert_eq!((entry.region.0, entry.state, entry.score), (*id, merit.0, merit.2));
+            prop_assert_eq!((entry.region.0, entry.state, entry.score), (*id, merit.0.2, merit.1));
         }
         prop_assert_eq!(ranking.order.len(), natural.len());
         self.check_lead(ranking, best, leader)
@@ -154,7 +157,7 @@ impl Model {
         leader: u32,
     ) -> Result<(), TestCaseError> {
         let now = self.moment();
-        let all_measured = self.regions.iter().all(|id| self.merit(*id).0 != State::Unknown);
+        let all_measured = self.regions.iter().all(|id| self.merit(*id).0.2 != State::Unknown);
         let former = self.lead.filter(|former| self.regions.contains(&former.region));
         let Some(former) = former else {
             prop_assert_eq!(ranking.leader_since, Some(now));
@@ -164,18 +167,18 @@ impl Model {
         };
 
         let was = self.merit(former.region);
-        let gained = was.2.unwrap_or_default().saturating_sub(best.2.unwrap_or_default());
-        let gain_enough = was.2.is_some()
+        let gained = was.1.unwrap_or_default().saturating_sub(best.1.unwrap_or_default());
+        let gain_enough = was.1.is_some()
             && gained >= SETTINGS.switch.at_least
             && gained.as_secs_f64() * 100.0 / SETTINGS.switch.percent
-                >= was.2.unwrap_or_default().as_secs_f64();
+                >= was.1.unwrap_or_default().as_secs_f64();
         let held = now.since(former.since) >= SETTINGS.switch.hold;
         let failed = self.failed_since(former.region, former.since);
-        let outclassed = (was.0, was.1) > (best.0, best.1);
+        let outclassed = was.0 > best.0;
         let free = outclassed || !former.settled;
         if leader == former.region {
             let best_already = was == best;
-            prop_assert!(best_already || !free || best.1);
+            prop_assert!(best_already || !free || best.0.3);
             prop_assert!(best_already || !(gain_enough && (held || failed)));
             prop_assert_eq!(ranking.leader_since, Some(former.since));
         } else {
@@ -207,11 +210,12 @@ fn same_in_fallback(table: &Table) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn the_ranker_agrees_with_the_model(steps in vec(step(), 1..80)) {
+    fn the_ranker_agrees_with_the_model(steps in vec(step(), 1..80), tiers in 1_u32..3) {
         let mut slots: [u32; SLOTS] = [0, 1, 2, 3];
         let mut next_id = 4;
-        let mut model = Model { regions: slots.into(), ..Model::default() };
-        let specs = |ids: &[u32]| ids.iter().copied().map(region).collect();
+        let mut model = Model { regions: slots.into(), tiers, ..Model::default() };
+        let spec = |id: u32| RegionSpec { tier: id % tiers, ..region(id) };
+        let specs = |ids: &[u32]| ids.iter().copied().map(spec).collect();
         let mut ranker = Ranker::new(SETTINGS, 0, specs(&model.regions), names(&["a"]));
 
         for step in steps {
