@@ -5,15 +5,17 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// For how long the quota of requests or of tokens will be nearly used up; `None` while there is enough,
-/// or when nothing can be told.
+/// For how long the quota of requests or of tokens, or the capacity of a provisioned deployment, will be
+/// nearly used up; `None` while there is enough, or when nothing can be told.
 ///
 /// Azure counts in seconds until a reset, `OpenAI` in durations (API fact sheet 3). A limit of 0 or less
-/// is what some routes say that know none; then what is left says nothing either.
+/// is what some routes say that know none; then what is left says nothing either. A provisioned deployment
+/// says how busy it is (`57.3%`), or that the answer spilled over from it; not for how long.
 #[must_use]
 pub fn nearly_spent(headers: &HeaderMap) -> Option<Duration> {
     let left = |quota: &Quota| quota.nearly_spent(headers);
-    QUOTAS.iter().filter_map(left).max()
+    let full = (is_full(headers) || headers.contains_key(SPILLED)).then_some(USUAL_RESET);
+    QUOTAS.iter().filter_map(left).chain(full).max()
 }
 
 /// What a region allows in a minute, as far as it says.
@@ -31,6 +33,15 @@ pub fn limits(headers: &HeaderMap) -> Limits {
     let [requests, tokens] = QUOTAS.each_ref().map(|quota| quota.limit(headers));
     Limits { requests, tokens }
 }
+
+fn is_full(headers: &HeaderMap) -> bool {
+    let text = headers.get(UTILIZATION).and_then(|value| value.to_str().ok());
+    let percent = text.and_then(|text| text.trim().trim_end_matches('%').trim_end().parse().ok());
+    percent.is_some_and(|percent: f64| percent >= FULL)
+}
+
+const UTILIZATION: HeaderName = HeaderName::from_static("azure-openai-deployment-utilization");
+const SPILLED: HeaderName = HeaderName::from_static("x-ms-spillover-from-deployment");
 
 struct Quota {
     remaining: HeaderName,
@@ -101,6 +112,8 @@ fn span(text: &str) -> Option<Duration> {
     Some(total)
 }
 
+/// Percent at which a provisioned deployment begins to refuse (API fact sheet 9.1).
+const FULL: f64 = 100.0;
 /// Below one part in so many of the limit: the next requests of other clients will use it up.
 const NEARLY: u64 = 50;
 /// Where the region does not say when: Azure's window seems to be ten seconds (API fact sheet 3).
@@ -161,6 +174,25 @@ mod tests {
         for none in ["0", "-1", "", "x"] {
             assert_eq!(told(none), Limits::default(), "{none}");
         }
+    }
+
+    #[test]
+    fn a_provisioned_deployment_that_is_full_is_spared() {
+        let utilization = "azure-openai-deployment-utilization";
+        for (text, expected) in [
+            ("100%", Some(10_000)),
+            ("100.0", Some(10_000)),
+            (" 131.5 % ", Some(10_000)),
+            ("99.9%", None),
+            ("0%", None),
+            ("", None),
+            ("%", None),
+            ("NaN", None),
+            ("-100%", None),
+        ] {
+            assert_eq!(millis(&[(utilization, text)]), expected, "{text:?}");
+        }
+        assert_eq!(millis(&[("x-ms-spillover-from-deployment", "ptu")]), Some(10_000));
     }
 
     proptest! {
