@@ -269,7 +269,7 @@ fn probe(config: &Config, regions: &[Assembled], generation: u64) -> nearway_pro
         generation,
         routing: routing(config),
         deployments: probe.deployments.iter().map(|name| name.as_str().into()).collect(),
-        targets: regions.iter().map(|region| probed(region, &probe.deployments)).collect(),
+        targets: regions.iter().map(|region| probed(region, config)).collect(),
     }
 }
 
@@ -296,25 +296,37 @@ fn routing(config: &Config) -> RoutingSettings {
     }
 }
 
-fn probed(Assembled { id, config, region }: &Assembled, names: &[String]) -> nearway_probe::Target {
-    let deployments = names.iter().filter_map(|client| {
-        let here = config.deployment(client)?;
+/// Nothing is probed in a region that no request for it may go to.
+fn probed(assembled: &Assembled, config: &Config) -> nearway_probe::Target {
+    let Assembled { id, config: region, region: made } = assembled;
+    let names = config.probe.deployments.iter().filter(|name| config.admits(name, region));
+    let deployments = names.filter_map(|client| {
+        let here = region.deployment(client)?;
         Some((client.as_str().into(), here.into()))
     });
     nearway_probe::Target {
-        region: region.clone(),
+        region: made.clone(),
         id: *id,
-        spec: spec(*id, config),
+        spec: spec(*id, region, ranked(region, config)),
         deployments: deployments.collect(),
     }
 }
 
-fn spec(id: RegionId, config: &Region) -> RegionSpec {
-    let deployments = if config.deployments.is_empty() {
-        DeploymentSet::All
-    } else {
-        DeploymentSet::Only(config.deployments.keys().map(|name| name.as_str().into()).collect())
+/// What the region stands in a ranking for: where it is not probed it would stay unknown for ever.
+fn ranked(region: &Region, config: &Config) -> DeploymentSet {
+    let probed = &config.probe.deployments;
+    let is_admitted = |name: &&String| config.admits(name, region);
+    if region.deployments.is_empty() && probed.iter().all(|name| is_admitted(&name)) {
+        return DeploymentSet::All;
+    }
+    let names: BTreeSet<&String> = match region.deployments.is_empty() {
+        true => probed.iter().filter(is_admitted).collect(),
+        false => region.deployments.keys().filter(is_admitted).collect(),
     };
+    DeploymentSet::Only(names.into_iter().map(|name| name.as_str().into()).collect())
+}
+
+fn spec(id: RegionId, config: &Region, deployments: DeploymentSet) -> RegionSpec {
     RegionSpec {
         id,
         name: config.name.as_str().into(),
@@ -426,6 +438,34 @@ mod tests {
         assert_eq!(assembly.generation(), 1);
         let again = assembly.make(&good).unwrap();
         assert_eq!(again.regions[0].id, parts.regions[0].id);
+    }
+
+    #[test]
+    fn what_no_fence_admits_is_neither_probed_nor_ranked() {
+        let text = "regions:\n- {name: us, url: 'https://us', api_key: a, zone: us}\n\
+                    - {name: eu, url: 'https://eu', api_key: b, zone: eu}\n\
+                    probe: {deployments: [gpt-4o, o3]}\n\
+                    deployments: {o3: {zones: [us]}}\n\
+                    clients: [{name: web, keys: [k], zones: [eu], deployments: [gpt-4o]},\
+                              {name: ops, keys: [l], zones: [us], deployments: [o3]}]\n";
+        let nothing = |_: &str| None;
+        let config = nearway_config::load(text.as_bytes(), &nothing, &NoFiles).unwrap();
+        let parts = Assembly::new(1).make(&config).unwrap();
+        let probed = parts.probe.targets.iter().map(|target| {
+            let names = target.deployments.iter().map(|(client, _)| client.to_string());
+            let DeploymentSet::Only(ranked) = &target.spec.deployments else { panic!("fenced") };
+            (names.collect::<Vec<_>>(), ranked.iter().map(ToString::to_string).collect::<Vec<_>>())
+        });
+        let one = |name: &str| (vec![name.to_owned()], vec![name.to_owned()]);
+        assert_eq!(probed.collect::<Vec<_>>(), [one("o3"), one("gpt-4o")]);
+    }
+
+    struct NoFiles;
+
+    impl nearway_config::Secrets for NoFiles {
+        fn read(&self, _: &std::path::Path) -> Result<String, String> {
+            Err("no such file".into())
+        }
     }
 
     #[test]
