@@ -121,5 +121,8 @@ fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {
 }
 
 fn serves(target: &Target, identity: &Identity) -> bool {
+    if identity.is_long && target.provisioned {
+        return false;
+    }
     identity.deployment.as_ref().is_none_or(|name| target.deployment(name).is_some())
 }

@@ -29,6 +29,8 @@ pub(crate) struct Identity {
     pub(crate) pin: Option<Box<str>>,
     /// The place of the client who sent it, where clients are configured.
     pub(crate) client: Option<usize>,
+    /// A provisioned deployment has found it too long.
+    pub(crate) is_long: bool,
     /// It may use a deployment even where none is named.
     uses_deployment: bool,
 }
@@ -112,8 +114,8 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
     let operation = said.operation;
     let uses_deployment = operation.uses_deployment(&parts.method);
     let target = target.clone();
-    let client = None;
-    Ok(Identity { target, operation, deployment, in_target, pin, client, uses_deployment })
+    let (client, is_long) = (None, false);
+    Ok(Identity { target, operation, deployment, in_target, pin, client, is_long, uses_deployment })
 }
 
 #[cfg(test)]

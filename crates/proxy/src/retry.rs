@@ -38,7 +38,7 @@ pub(crate) fn next_step(fault: &Fault, facts: Facts) -> Step {
         FaultKind::Throttled => Step::NextRegion,
         FaultKind::Unauthorized if facts.own_credential => Step::NextRegion,
         FaultKind::Unauthorized => Step::GiveUp,
-        FaultKind::MissingDeployment => Step::NextRegion,
+        FaultKind::MissingDeployment | FaultKind::ContextLength => Step::NextRegion,
         // another region may have a connection open
         FaultKind::Local => Step::NextRegion,
         FaultKind::Reset if fault.reused && safe && !facts.freshened => Step::SameRegion,
@@ -81,6 +81,7 @@ pub(crate) fn may_pass(kind: FaultKind) -> bool {
         FaultKind::Tls
             | FaultKind::Unauthorized
             | FaultKind::MissingDeployment
+            | FaultKind::ContextLength
             | FaultKind::Throttled
     )
 }
@@ -104,6 +105,7 @@ pub(crate) enum Lesson {
 pub(crate) fn lesson(kind: FaultKind) -> Lesson {
     match kind {
         FaultKind::ClientBody
+        | FaultKind::ContextLength
         | FaultKind::Rejected
         | FaultKind::TotalTimeout
         | FaultKind::Local => Lesson::None,
@@ -143,7 +145,8 @@ mod tests {
     #[test]
     fn the_law() {
         use FaultKind::{
-            ClientBody, Connect, Local, Rejected, Reset, ServerError, Throttled, Unauthorized,
+            ClientBody, Connect, ContextLength, Local, Rejected, Reset, ServerError, Throttled,
+            Unauthorized,
         };
         use Sent::{All, Nothing, Part};
         use Step::{GiveUp, NextRegion, SameRegion};
@@ -165,6 +168,7 @@ mod tests {
             (Throttled, All, false, STATEFUL, NextRegion),
             (Unauthorized, All, false, PLAIN, NextRegion),
             (Unauthorized, All, false, passed, GiveUp),
+            (ContextLength, All, false, STATEFUL, NextRegion),
             (Rejected, All, false, PLAIN, GiveUp),
             (ClientBody, All, false, PLAIN, GiveUp),
         ];
@@ -206,9 +210,13 @@ mod tests {
         ] {
             assert_ne!(lesson(kind), Lesson::None, "{kind}");
         }
-        for kind in
-            [FaultKind::ClientBody, FaultKind::Rejected, FaultKind::TotalTimeout, FaultKind::Local]
-        {
+        for kind in [
+            FaultKind::ClientBody,
+            FaultKind::ContextLength,
+            FaultKind::Rejected,
+            FaultKind::TotalTimeout,
+            FaultKind::Local,
+        ] {
             assert_eq!(lesson(kind), Lesson::None, "{kind}");
             assert!(!matches!(kind.side(), Side::Region | Side::Deployment), "{kind}");
         }

@@ -61,6 +61,8 @@ pub enum FaultKind {
     Throttled,
     /// 408, 424 or any 5xx.
     ServerError,
+    /// 400: the input is longer than this deployment, a provisioned one, takes.
+    ContextLength,
     /// Any other status that is not a success.
     Rejected,
     /// The client's own body failed or stalled.
@@ -128,6 +130,7 @@ impl FaultKind {
             Self::MissingDeployment => "missing_deployment",
             Self::Throttled => "throttled",
             Self::ServerError => "server_error",
+            Self::ContextLength => "context_length",
             Self::Rejected => "rejected",
             Self::ClientBody => "client_body",
         }
@@ -137,7 +140,7 @@ impl FaultKind {
     #[must_use]
     pub fn side(self) -> Side {
         match self {
-            Self::ClientBody | Self::Rejected => Side::Client,
+            Self::ClientBody | Self::ContextLength | Self::Rejected => Side::Client,
             Self::Local => Side::Nearway,
             Self::TotalTimeout => Side::Nobody,
             Self::Throttled

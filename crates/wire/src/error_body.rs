@@ -58,6 +58,16 @@ impl ErrorFacts {
             _ => false,
         }
     }
+
+    /// Whether a 400 says that the input is longer than this deployment takes. A provisioned one may take
+    /// less than others of its model (API fact sheet 4.1).
+    #[must_use]
+    pub fn is_too_long(&self, status: u16) -> bool {
+        let message = self.message.as_deref().unwrap_or_default();
+        status == 400
+            && (self.code.as_deref() == Some("context_length_exceeded")
+                || message.starts_with("Input tokens exceed the configured limit"))
+    }
 }
 
 /// Reads an error body by the tolerant rule of API fact sheet 4.1 (and 12 for other servers): an error
@@ -148,6 +158,16 @@ mod tests {
         ] {
             assert_eq!(read_error(body.as_bytes()), facts([code, message, kind, param]), "{body}");
         }
+    }
+
+    #[test]
+    fn an_input_that_is_too_long_is_told_by_code_or_text() {
+        let by_code = facts(["context_length_exceeded", "", "", ""]);
+        let by_text =
+            facts(["", "Input tokens exceed the configured limit of 272000 tokens.", "", ""]);
+        assert!(by_code.is_too_long(400) && by_text.is_too_long(400));
+        assert!(!by_code.is_too_long(404));
+        assert!(!facts(["content_filter", "too long", "", ""]).is_too_long(400));
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl<T: Transport> Search<'_, T> {
         Ok(reply)
     }
 
-    /// A 4xx that may say that this region lacks what another one has (API fact sheet 4.1, 4.3).
+    /// A 4xx that may say that this region lacks, or takes less than, what another one does (API fact sheet 4.1, 4.3).
     async fn rejected(
         &mut self,
         mut reply: Box<Reply>,
@@ -83,8 +83,21 @@ impl<T: Transport> Search<'_, T> {
         let before = self.settle.elapsed();
         let body = reply.response.body_mut().peek_whole(ERROR_BODY_LIMIT).await;
         self.settle.waited(self.settle.elapsed().saturating_sub(before));
-        let lacks = body.is_some_and(|body| read_error(&body).is_lacking(status));
-        let kind = if lacks { FaultKind::MissingDeployment } else { fault.kind };
+        let facts = body.map(|body| read_error(&body)).unwrap_or_default();
+        let kind = if facts.is_lacking(status) {
+            FaultKind::MissingDeployment
+        } else if facts.is_too_long(status) && self.is_at_provisioned() {
+            // another one of that kind takes no more
+            self.original.identity.is_long = true;
+            FaultKind::ContextLength
+        } else {
+            fault.kind
+        };
         (Some(reply), Fault { kind, ..fault })
+    }
+
+    fn is_at_provisioned(&self) -> bool {
+        let asked = self.settle.place().and_then(|place| self.prepared.settings.regions.get(place));
+        asked.is_some_and(|target| target.provisioned)
     }
 }

@@ -43,4 +43,6 @@ mod smuggle;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]
+mod tiers;
+#[cfg(test)]
 mod upgrade;
