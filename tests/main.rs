@@ -10,6 +10,8 @@ mod certificates;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod fault_load;
 #[cfg(test)]
 mod fault_row;

@@ -12,7 +12,7 @@ use crate::raw::{PATIENCE, RawRegion, eventually};
 const ASK: &str = "GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// A file that a proxy follows, and the proxy.
-fn following(yaml: &str) -> (tempfile::TempDir, impl Fn(&str) + use<>, Proxy) {
+pub(crate) fn following(yaml: &str) -> (tempfile::TempDir, impl Fn(&str) + use<>, Proxy) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nearway.yaml");
     std::fs::write(&path, yaml).unwrap();
