@@ -88,9 +88,9 @@ impl Client {
     /// Whether it may ask for this: it is held to deployments only where a request uses one, and one
     /// whose name can't be read might be any.
     pub(crate) fn may_ask(&self, identity: &Identity) -> bool {
-        match (&self.deployments, &identity.deployment) {
+        match (&self.deployments, identity.only_deployment()) {
             (None, _) => true,
-            (Some(allowed), Some(name)) => allowed.contains(&**name),
+            (Some(allowed), Some(name)) => allowed.contains(name),
             (Some(_), None) => !identity.hides_deployment(),
         }
     }
@@ -101,7 +101,7 @@ impl Fences {
     /// can't be read stays inside of every fence.
     pub(crate) fn admit(&self, identity: &Identity, place: usize) -> bool {
         // a region may take a name in any case
-        let around = |name: &str| match &identity.deployment {
+        let around = |name: &str| match identity.only_deployment() {
             Some(deployment) => deployment.eq_ignore_ascii_case(name),
             None => identity.hides_deployment(),
         };

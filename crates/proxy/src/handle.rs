@@ -20,7 +20,7 @@ use crate::attempt::Original;
 use crate::authenticate::{authenticate, authorize};
 use crate::client_io::Busy;
 use crate::first_answer::first_answer;
-use crate::identify::{LastTarget, identify};
+use crate::identify::{LastTarget, identify, names_more};
 use crate::relay::relay;
 use crate::settle::Settle;
 use crate::tunnel::tunnel;
@@ -77,6 +77,7 @@ fn read(
     let settings = settle.prepared().settings.clone();
     identity.client = authenticate(&parts, &settings)?;
     settle.authenticated(identity.client);
+    identity.names_more = settings.go_by_name(&identity) && names_more(&parts, &identity);
     let admitted = admit(parts, upgrade, &settings)?;
     Ok(Original::new(identity, admitted, body, interim))
 }

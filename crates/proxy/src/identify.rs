@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use nearway_route::{Lack, MAX_OPERATIONS};
 use nearway_wire::endpoint::{self, Operation};
-use nearway_wire::headers::REGION_HEADER;
+use nearway_wire::headers::{REGION_HEADER, names_further_deployment};
 
 use crate::Refusal;
 
@@ -31,6 +31,8 @@ pub(crate) struct Identity {
     pub(crate) client: Option<usize>,
     /// A provisioned deployment has found it too long.
     pub(crate) is_long: bool,
+    /// A further deployment is named beside that one.
+    pub(crate) names_more: bool,
     /// It may use a deployment even where none is named.
     uses_deployment: bool,
 }
@@ -41,9 +43,14 @@ impl Identity {
         self.deployment.is_none() && self.operation.model_in_body()
     }
 
+    /// The deployment that it uses as every reader sees it; `None` if they may differ.
+    pub(crate) fn only_deployment(&self) -> Option<&str> {
+        self.deployment.as_deref().filter(|_| !self.names_more)
+    }
+
     /// Whether it uses a deployment, and no one can tell which.
     pub(crate) fn hides_deployment(&self) -> bool {
-        self.deployment.is_none() && self.uses_deployment
+        self.only_deployment().is_none() && self.uses_deployment
     }
 
     /// What a region would lack that does not have this operation.
@@ -114,8 +121,25 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
     let operation = said.operation;
     let uses_deployment = operation.uses_deployment(&parts.method);
     let target = target.clone();
-    let (client, is_long) = (None, false);
-    Ok(Identity { target, operation, deployment, in_target, pin, client, is_long, uses_deployment })
+    let (client, is_long, names_more) = (None, false, false);
+    Ok(Identity {
+        target,
+        operation,
+        deployment,
+        in_target,
+        pin,
+        client,
+        is_long,
+        names_more,
+        uses_deployment,
+    })
+}
+
+/// Whether the head names a further deployment beside that of the target. Asked only where fences go by the
+/// name.
+pub(crate) fn names_more(parts: &Parts, identity: &Identity) -> bool {
+    endpoint::names_another(identity.target.as_str(), identity.deployment.as_deref())
+        || names_further_deployment(&parts.headers)
 }
 
 #[cfg(test)]

@@ -94,6 +94,20 @@ pub fn read(target: &str) -> Result<Endpoint<'_>, BadTarget> {
     Ok(Endpoint { dialect, operation, deployment, via })
 }
 
+/// Whether the query names a deployment that is not this one, for a reader who takes another pair than
+/// [`read`] does.
+#[must_use]
+pub fn names_another(target: &str, deployment: Option<&str>) -> bool {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let names = query.split('&').filter_map(|pair| pair.split_once('=').filter(names_deployment));
+    names.map(|(_, name)| decoded(name)).any(|name| deployment != Some(&name))
+}
+
+/// Whether a pair of a query names a deployment (API fact sheet 7).
+fn names_deployment((key, value): &(&str, &str)) -> bool {
+    !value.is_empty() && (is(key, "model") || is(key, "deployment"))
+}
+
 /// Which segments of a path mean what; indices into [`Segments`].
 struct Route {
     /// `None`: a bare path, which is `OpenAI`'s if the operation is known.
@@ -132,15 +146,12 @@ fn in_path<'a>(segments: &Segments<'a>, index: usize) -> Option<Named<'a>> {
     (!raw.is_empty()).then(|| Named { name: decoded(raw), span: segments.span(index) })
 }
 
-/// The first `model` or `deployment` pair (API fact sheet 7) of the query that begins at `start`.
+/// The first pair that names one, of the query that begins at `start`.
 fn in_query(target: &str, start: usize) -> Option<Named<'_>> {
     let mut at = start;
     for pair in target.get(start..)?.split('&') {
         let end = at + pair.len();
-        if let Some((key, value)) = pair.split_once('=')
-            && !value.is_empty()
-            && (is(key, "model") || is(key, "deployment"))
-        {
+        if let Some((_, value)) = pair.split_once('=').filter(names_deployment) {
             return Some(Named { name: decoded(value), span: end - value.len()..end });
         }
         at = end + 1;
@@ -161,6 +172,18 @@ mod tests {
             assert_eq!((read.dialect, read.operation), (*dialect, *operation), "{target}");
             assert_eq!((name, read.via), (*deployment, *via), "{target}");
         }
+    }
+
+    #[test]
+    fn another_name_in_the_query_is_noticed() {
+        for target in ["/v1/realtime?model=a", "/r?Model=%61&deployment=a&model=", "/r", "/model=b"]
+        {
+            assert!(!names_another(target, Some("a")), "{target}");
+        }
+        for target in ["/r?model=a&model=b", "/r?model=a&deploymen%74=b", "/r?model=A"] {
+            assert!(names_another(target, Some("a")), "{target}");
+        }
+        assert!(names_another("/r?model=a", None) && !names_another("/r?x=a", None));
     }
 
     #[test]

@@ -42,6 +42,18 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 const END_TO_END: [HeaderName; 6] =
     [HOST, CONTENT_LENGTH, CONTENT_TYPE, CONTENT_ENCODING, AUTHORIZATION, API_KEY];
 
+/// Whether a request names a further deployment: one to go on to where the first is full, or one that
+/// makes its images (API fact sheet 1.1, 9.3).
+#[must_use]
+pub fn names_further_deployment(headers: &HeaderMap) -> bool {
+    FURTHER_DEPLOYMENTS.iter().any(|name| headers.contains_key(name))
+}
+
+const FURTHER_DEPLOYMENTS: [HeaderName; 2] = [
+    HeaderName::from_static("x-ms-spillover-deployment"),
+    HeaderName::from_static("x-ms-oai-image-generation-deployment"),
+];
+
 /// Whether the body is a stream of server-sent events; media types know no case (RFC 9110 8.3.1).
 #[must_use]
 pub fn is_event_stream(headers: &HeaderMap) -> bool {

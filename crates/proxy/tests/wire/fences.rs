@@ -156,6 +156,10 @@ fn a_deployment_that_is_not_for_the_client_is_not_there() {
         let answer = proxy.ask(&chat("k", "", &body));
         assert_eq!((answer.status(), code(&answer).as_str()), (404, "nearway_model_not_found"));
     }
+    let twice = "GET /v1/realtime?model=gpt-4o&model=o3 HTTP/1.1\r\nhost: a\r\napi-key: k\r\n\r\n";
+    assert_eq!(proxy.ask(twice).status(), 404);
+    let spilling = chat("k", "x-ms-spillover-deployment: o3\r\n", &model("gpt-4o"));
+    assert_eq!(proxy.ask(&spilling).status(), 404);
     let other = "POST /v1/newer HTTP/1.1\r\nhost: a\r\napi-key: k\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(proxy.ask(other).status(), 404);
     assert!(out.seen().is_empty());
