@@ -173,6 +173,7 @@ defaults
   timeout server 30s
   retries 2
   option redispatch 1
+  option http-no-delay
   retry-on conn-failure empty-response response-timeout 500 503
 frontend clients
   bind 127.0.0.1:{port}

@@ -183,6 +183,16 @@ impl World {
         (first * tail + rest) * factor + hangs + failing * FAILURE
     }
 
+    /// The mean of what requests cost where they cost least, with a few others in flight.
+    pub(crate) fn least(&self) -> f64 {
+        let requests = self.requests();
+        let costs = requests.iter().map(|request| {
+            let cost = |place| self.cost(place, request.at, *request, USUAL_LOAD);
+            (0..self.regions.len()).map(cost).fold(f64::INFINITY, f64::min)
+        });
+        costs.sum::<f64>() / requests.len() as f64
+    }
+
     /// When another region becomes the best for a usual request, and which.
     pub(crate) fn changes(&self) -> Vec<(f64, usize)> {
         let usual = Request { at: 0.0, prompt: 100, streams: true };
@@ -200,5 +210,7 @@ fn whole(tokens: f64) -> u32 {
     tokens as u32
 }
 
+/// Requests in flight in a region.
+const USUAL_LOAD: u32 = 3;
 /// What a failed request costs.
 pub(crate) const FAILURE: f64 = 1_000.0;
