@@ -247,9 +247,9 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
         "regions: [{name: a, url: 'https://a.example:8443/p', deployments: {x: y$$z}, zone: eu}]\n\
          probe: {deployments: [x], prompt: 'say \"hi\"', jitter: 0.25, tokens_per_day: 5000, \
                  reachability: true, prices: {'gpt-4$o': {input: 2.5, output: 10}}}\n\
-         routing: {strategy: adaptive}\nlimits: {body: 64MiB}\n\
+         limits: {body: 64MiB}\n\
          workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s, first_token_of: {o3: 2m, 'a $b': 1s}}\n\
-         failover: {last_resort: false}\nrouting: {snapshot: '/var/lib/a $$b.json'}\n\
+         failover: {last_resort: false}\nrouting: {strategy: adaptive, snapshot: '/var/lib/a $$b.json'}\n\
          cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
          breaker: {percent: 12.5, minimum: 3, in_a_row: 4, window: 5s, pause_min: 6s, \
                    pause_max: 7s, ramp: 0s}\n",
