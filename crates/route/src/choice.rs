@@ -282,6 +282,8 @@ mod tests {
             let wait = Wait { expected: 100.0, so_far };
             entry.is_stuck(wait, SHAPE, &typical(), now)
         };
+        let looks = Wait::looks(100.0).map(|look| look.as_millis());
+        assert_eq!(looks, [130, 300]);
         assert!(!stuck(120.0, at(120)) && !stuck(299.0, at(299)) && stuck(301.0, at(301)));
         let pend = || Pends::begin(entry.vitals.clone(), at(0), Duration::from_millis(100));
         let _waiting: Vec<_> = (0..4).map(|_| pend()).collect();

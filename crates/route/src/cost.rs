@@ -1,6 +1,8 @@
 //! What one request would cost in one region just now: what is known of the region, what is in flight
 //! there, and what has not come back.
 
+use std::time::Duration;
+
 use crate::{
     knowledge::Known, mix::Typical, moment::Moment, pending::Evidence, shape::Shape, table::Entry,
 };
@@ -78,6 +80,15 @@ pub struct Wait {
     pub expected: f64,
     /// How long it has waited.
     pub so_far: f64,
+}
+
+impl Wait {
+    /// When a request of which so many milliseconds are expected is worth a look: from here on it may be
+    /// stuck together with others, and by itself.
+    pub fn looks(expected: f64) -> [Duration; 2] {
+        let after = |times| Duration::try_from_secs_f64(times * expected / 1_000.0);
+        [LATE, STUCK].map(|times| after(times).unwrap_or(Duration::MAX))
+    }
 }
 
 /// How widely single times lie around what is expected, as a share of it: they scatter, the answers

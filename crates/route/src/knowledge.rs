@@ -60,8 +60,7 @@ impl Knowledge {
         let of = |output| Circumstances { shape: asked.shape, output, in_flight: asked.in_flight };
         let deviations = match sample.outcome {
             Outcome::Answer { first_token, total, tokens } => {
-                self.failing *= 1.0 - FAILING_RATE;
-                self.answered = self.answered.max(Some(at));
+                self.answers(at);
                 let output = if tokens > 0 { f64::from(tokens) } else { output };
                 match first_token {
                     Some(first) => {
@@ -89,9 +88,15 @@ impl Knowledge {
                 FAILURE_SURPRISES
             }
             Outcome::GivenUp { after } => self.at_least(millis(after), of(output), at, interval),
-            Outcome::Reachable { .. } => return,
+            // it was well, and how long that took says nothing
+            Outcome::Reachable { .. } => return self.answers(at),
         };
         self.curiosity.saw(at, deviations, interval);
+    }
+
+    fn answers(&mut self, at: Moment) {
+        self.failing *= 1.0 - FAILING_RATE;
+        self.answered = self.answered.max(Some(at));
     }
 
     fn observe(&mut self, millis: f64, of: Circumstances, at: Moment, beside: &Beside) -> f64 {

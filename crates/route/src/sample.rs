@@ -61,7 +61,8 @@ pub enum Outcome {
         /// Output tokens; 0 when unknown.
         tokens: u32,
     },
-    /// The region answered a token-free probe, which names no deployment.
+    /// The region answered a token-free probe, which names no deployment, or a client's request in a
+    /// time that says nothing of the next one.
     Reachable {
         /// Time to the response head.
         head: Duration,
