@@ -19,6 +19,14 @@ fn scan(criterion: &mut Criterion) {
         "{{\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}],\"model\":\"gpt-4o\"}}",
         "lorem ipsum ".repeat(1000)
     );
+    let small = format!(
+        "{{\"model\":\"gpt-4o\",\"messages\":[{{\"role\":\"system\",\"content\":\"Be \\\"brief\\\".\"}},\
+         {{\"role\":\"user\",\"content\":\"{}\"}}],\"temperature\":0.2,\"max_tokens\":100,\"stream\":true}}",
+        "lorem ipsum dolor sit amet\\n".repeat(30)
+    );
+    criterion.bench_function("small_body", |b| {
+        b.iter(|| ModelScan::new(BodyKind::Json).feed(black_box(small.as_bytes())));
+    });
     let mut group = criterion.benchmark_group("model_scan");
     group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap_or_default()));
     group.bench_function("json", |b| {

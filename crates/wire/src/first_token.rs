@@ -13,6 +13,17 @@ use chunk::Content;
 /// How much of one line is looked at. A longer one counts as no token; deltas are far shorter.
 pub const LINE_LIMIT: usize = 64 * 1024;
 
+/// What the data of a Responses event is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    /// The server has named no event yet: its type.
+    Unknown,
+    /// Nothing: the name has told.
+    Told,
+    /// Whether it begins to reason.
+    NewItem,
+}
+
 /// What a chunk told about the first token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -28,6 +39,7 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct FirstToken {
     search: Search,
+    thinks: bool,
 }
 
 #[derive(Debug)]
@@ -37,7 +49,7 @@ enum Search {
     /// Responses: the event's name tells; the data is asked where a server sends no names.
     Events {
         lines: Lines,
-        named: bool,
+        name: Name,
     },
     Over,
 }
@@ -50,17 +62,24 @@ impl FirstToken {
         let lines = Lines::new(LINE_LIMIT);
         let search = match operation {
             Operation::ChatCompletions | Operation::Completions => Search::Choices(lines),
-            Operation::Responses => Search::Events { lines, named: false },
+            Operation::Responses => Search::Events { lines, name: Name::Unknown },
             _ => Search::Over,
         };
-        Self { search }
+        Self { search, thinks: false }
+    }
+
+    /// Whether the model thinks before its first content: the silence until then is not its region's.
+    /// Known of Responses only, which announce it.
+    #[must_use]
+    pub const fn thinks(&self) -> bool {
+        self.thinks
     }
 
     /// Looks at the next chunk of the body. Free once the answer is known.
     pub fn feed(&mut self, chunk: &[u8]) -> Progress {
         let progress = match &mut self.search {
             Search::Choices(lines) => in_choices(lines, chunk),
-            Search::Events { lines, named } => in_events(lines, named, chunk),
+            Search::Events { lines, name } => in_events(lines, name, &mut self.thinks, chunk),
             Search::Over => Progress::Done,
         };
         if progress != Progress::Waiting {
@@ -80,18 +99,19 @@ fn in_choices(lines: &mut Lines, mut rest: &[u8]) -> Progress {
     Progress::Waiting
 }
 
-fn in_events(lines: &mut Lines, named: &mut bool, mut rest: &[u8]) -> Progress {
+fn in_events(lines: &mut Lines, name: &mut Name, thinks: &mut bool, mut rest: &[u8]) -> Progress {
     while let Some(line) = lines.next(&mut rest) {
-        let content = if let Some(name) = line.field(b"event") {
-            *named = true;
-            chunk::event(name)
-        } else if let Some(data) = line.field(b"data")
-            && !*named
-        {
-            chunk::typed(data)
+        let content = if let Some(event) = line.field(b"event") {
+            *name = if event == NEW_ITEM { Name::NewItem } else { Name::Told };
+            chunk::event(event)
+        } else if let Some(data) = line.field(b"data") {
+            *thinks |= *name != Name::Told && chunk::reasons(data);
+            if *name == Name::Unknown { chunk::typed(data) } else { Content::Nothing }
         } else {
             // the name holds for its own event only
-            *named &= !line.text.is_empty();
+            if line.text.is_empty() {
+                *name = Name::Unknown;
+            }
             Content::Nothing
         };
         if let Some(progress) = told(content) {
@@ -100,6 +120,9 @@ fn in_events(lines: &mut Lines, named: &mut bool, mut rest: &[u8]) -> Progress {
     }
     Progress::Waiting
 }
+
+/// The event that announces what comes next; its data tells what that is.
+const NEW_ITEM: &[u8] = b"response.output_item.added";
 
 fn told(content: Content) -> Option<Progress> {
     match content {
@@ -169,6 +192,27 @@ mod tests {
             [Waiting, First]
         );
         assert_eq!(fed(responses, &[created, unnamed]), [Waiting, First]);
+    }
+
+    #[test]
+    fn a_model_that_thinks_before_its_first_content_is_known() {
+        let item = |kind: &str| {
+            format!(
+                "event: response.output_item.added\ndata: {{\"type\":\"response.output_item.added\",\"item\":{{\"type\":\"{kind}\"}}}}\n\n"
+            )
+        };
+        let unnamed = item("reasoning").replace("event: response.output_item.added\n", "");
+        let other = "event: response.created\ndata: {\"item\":{\"type\":\"reasoning\"}}\n\n";
+        for (event, thinks) in [
+            (item("reasoning"), true),
+            (item("message"), false),
+            (unnamed, true),
+            (other.into(), false),
+        ] {
+            let mut first = FirstToken::new(Operation::Responses);
+            assert_eq!(first.feed(event.as_bytes()), Waiting);
+            assert_eq!(first.thinks(), thinks, "{event}");
+        }
     }
 
     #[test]

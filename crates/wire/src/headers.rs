@@ -19,6 +19,9 @@ pub const REGION_HEADER: HeaderName = HeaderName::from_static("x-nearway-region"
 /// In a response: how many regions were tried.
 pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-nearway-attempts");
 
+/// In a request: the client wants to know why it is sent where it is. In a response: that.
+pub const REASON_HEADER: HeaderName = HeaderName::from_static("x-nearway-reason");
+
 /// Where Azure takes a resource's key (API fact sheet 2.1).
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("api-key");
 

@@ -14,6 +14,7 @@ pub mod headers;
 pub mod model;
 pub mod probe_body;
 pub mod quota;
+pub mod remarks;
 pub mod retry_hint;
 pub mod sse;
 pub mod stream_error;

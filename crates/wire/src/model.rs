@@ -1,7 +1,8 @@
-//! The top-level `model` of a request body, found in one pass while the body arrives.
+//! The top-level `model` of a request body, and what else it says of the request's size and kind, found
+//! in one pass while the body arrives.
 //!
-//! The proxy feeds a body here when the target names no deployment, and stops at the first answer, which
-//! usually comes with the first chunk. The body itself is neither parsed as a whole nor rewritten: where
+//! The proxy feeds a body here as far as it must read it to know the deployment, which usually stands in
+//! the first chunk, and a small one that is here anyway as far as that tells more. The body itself is neither parsed as a whole nor rewritten: where
 //! a region calls the deployment otherwise, the span of the name is replaced and the rest goes as it came.
 
 mod json;
@@ -78,6 +79,17 @@ pub enum Scan {
     Found(ModelField),
 }
 
+/// What a body asks for beside its model, as far as it was looked at. Of a multipart body nothing is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Whether the answer is to be streamed; `None` while that is not known.
+    pub streams: Option<bool>,
+    /// Bytes that were looked at.
+    pub seen: u64,
+    /// Those of them that are no text: images and audio in base64.
+    pub encoded: u64,
+}
+
 /// The model that a body names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelField {
@@ -118,7 +130,10 @@ pub fn renamed(field: &ModelField, to: &str) -> Bytes {
 
 /// The search in one body.
 #[derive(Debug)]
-pub struct ModelScan(Search);
+pub struct ModelScan {
+    search: Search,
+    asked: Asked,
+}
 
 #[derive(Debug)]
 enum Search {
@@ -131,8 +146,8 @@ impl ModelScan {
     /// A search at the beginning of a body.
     #[must_use]
     pub fn new(kind: BodyKind) -> Self {
-        Self(match kind {
-            BodyKind::Json => Search::Json(JsonScan::new()),
+        Self::of(match kind {
+            BodyKind::Json => Search::Json(JsonScan::new(true)),
             BodyKind::Multipart(boundary) => {
                 Search::Multipart(Box::new(MultipartScan::new(&boundary)))
             }
@@ -145,7 +160,7 @@ impl ModelScan {
     #[must_use]
     pub fn of_the_only(kind: BodyKind) -> Self {
         let mut scan = Self::new(kind);
-        match &mut scan.0 {
+        match &mut scan.search {
             Search::Json(scan) => scan.search_to_the_end(),
             Search::Multipart(scan) => scan.search_to_the_end(),
             Search::Over => {}
@@ -153,21 +168,44 @@ impl ModelScan {
         scan
     }
 
+    /// One that finds no model, only what else the body asks for.
+    #[must_use]
+    pub fn without_model(kind: &BodyKind) -> Self {
+        Self::of(match kind {
+            BodyKind::Json => Search::Json(JsonScan::new(false)),
+            BodyKind::Multipart(_) | BodyKind::Opaque => Search::Over,
+        })
+    }
+
+    fn of(search: Search) -> Self {
+        Self { search, asked: Asked::default() }
+    }
+
     /// Looks at the next chunk of the body. The first answer that is not [`Scan::Searching`] is the
     /// answer; after it, every call says [`Scan::Absent`].
     ///
-    /// Of several members `model` the first counts, unless it must be [the only one](Self::of_the_only). The search itself has no bound: the caller decides
-    /// how much of a body it holds back.
+    /// Of several members `model` the first counts, unless it must be [the only one](Self::of_the_only).
+    /// The search itself has no bound: the caller decides how much of a body it holds back.
     pub fn feed(&mut self, chunk: &[u8]) -> Scan {
-        let scan = match &mut self.0 {
-            Search::Json(scan) => scan.feed(chunk),
+        let scan = match &mut self.search {
+            Search::Json(scan) => {
+                let found = scan.feed(chunk);
+                self.asked = scan.asked();
+                found
+            }
             Search::Multipart(scan) => scan.feed(chunk),
             Search::Over => Scan::Absent,
         };
         if scan != Scan::Searching {
-            self.0 = Search::Over;
+            self.search = Search::Over;
         }
         scan
+    }
+
+    /// What the body asks for beside its model, as far as it was fed.
+    #[must_use]
+    pub const fn asked(&self) -> Asked {
+        self.asked
     }
 }
 

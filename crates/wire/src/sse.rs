@@ -5,7 +5,7 @@
 //! at once. Follows the WHATWG HTML standard section 9.2, for `data` alone.
 
 use bytes::Bytes;
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 /// How many bytes of data an event may have; a longer one is left out.
 pub const EVENT_LIMIT: usize = 1024 * 1024;
@@ -59,6 +59,13 @@ impl Default for EventSplitter {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// How many events with data begin in this chunk: as good as exact, since chunks are cut between events.
+#[must_use]
+pub fn events_in(chunk: &[u8]) -> u32 {
+    let events = memmem::find_iter(chunk, b"data: ").take(EVENT_LIMIT);
+    events.fold(0, |count, _| count + 1)
 }
 
 /// Cuts a stream into lines that end in LF, CR or CRLF, holding back at most `limit` bytes of one.
@@ -181,6 +188,17 @@ mod tests {
         }
         let fits = format!("data:{}\n\n", "x".repeat(EVENT_LIMIT - 5));
         assert_eq!(events(&[&fits])[0].len(), EVENT_LIMIT - 5);
+    }
+
+    #[test]
+    fn events_are_counted() {
+        for (chunk, events) in [
+            ("data: {}\n\ndata: {}\n\ndata: [DONE]\n\n", 3),
+            ("event: x\ndata: {}\n\n: ping\n\n", 1),
+            ("", 0),
+        ] {
+            assert_eq!(events_in(chunk.as_bytes()), events, "{chunk}");
+        }
     }
 
     #[test]

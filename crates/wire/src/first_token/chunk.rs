@@ -39,6 +39,12 @@ pub(super) fn typed(data: &[u8]) -> Content {
     serde_json::from_slice(data).map_or(Content::Nothing, |Typed { name }| event(name.as_bytes()))
 }
 
+/// Whether the data of a Responses event begins an item of reasoning.
+pub(super) fn reasons(data: &[u8]) -> bool {
+    let added = serde_json::from_slice(data);
+    added.is_ok_and(|Added { item: Typed { name } }| name == "reasoning")
+}
+
 /// The name of a Responses event.
 pub(super) fn event(name: &[u8]) -> Content {
     match name {
@@ -63,6 +69,12 @@ pub(super) fn event(name: &[u8]) -> Content {
 struct Typed<'a> {
     #[serde(rename = "type", borrow)]
     name: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Added<'a> {
+    #[serde(borrow)]
+    item: Typed<'a>,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,4 +1,4 @@
-//! Finds the top-level string member `model` of a JSON object.
+//! Finds the top-level members `model` and `stream` of a JSON object, and how much of it is no text.
 //!
 //! Strict about the members of the object itself, where the answer is; inside nested values it only
 //! counts brackets and skips strings, so that a long prompt costs one `memchr`. What is no JSON object
@@ -7,9 +7,8 @@
 use memchr::memchr2;
 
 use super::text::{Step, Text};
-use super::{MODEL_NAME_LIMIT, ModelField, Scan, Syntax};
+use super::{Asked, MODEL_NAME_LIMIT, ModelField, Scan, Syntax};
 
-const KEY: &[u8] = b"model";
 /// The byte order mark that many parsers pass over before a text (RFC 8259 section 8.1).
 const MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -21,12 +20,15 @@ pub(super) struct JsonScan {
     /// Open brackets around this place, not counting the object's own.
     depth: u64,
     text: Text,
-    key: KeyMatch,
+    key: Key,
     name: Vec<u8>,
     start: u64,
+    /// The model is what the search is for, and it is not known yet.
+    wants_model: bool,
     /// Whether the search goes on behind the name, and what it has found there.
     to_the_end: bool,
     found: Option<ModelField>,
+    asked: Asked,
 }
 
 /// What the next byte belongs to.
@@ -52,12 +54,11 @@ enum Place {
     AfterValue,
 }
 
-/// How a byte ended the search.
+/// What a byte brought beside the next place.
 enum Answer {
-    Absent,
+    /// The object has ended, or is none.
+    Over(Option<bool>),
     Found,
-    /// The object has ended.
-    Over,
 }
 
 use Place::{
@@ -66,17 +67,19 @@ use Place::{
 };
 
 impl JsonScan {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(wants_model: bool) -> Self {
         Self {
             place: BeforeObject,
             before: 0,
             depth: 0,
             text: Text::default(),
-            key: KeyMatch::default(),
+            key: Key::default(),
             name: Vec::new(),
             start: 0,
+            wants_model,
             to_the_end: false,
             found: None,
+            asked: Asked::default(),
         }
     }
 
@@ -85,34 +88,92 @@ impl JsonScan {
         self.to_the_end = true;
     }
 
+    pub(super) const fn asked(&self) -> Asked {
+        self.asked
+    }
+
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Scan {
+        let mut scan = Scan::Searching;
         let mut at = 0;
-        while let Some(rest) = chunk.get(at..)
-            && let Some(byte) = rest.first()
-        {
-            if self.place == InString {
-                match memchr2(b'"', b'\\', rest) {
-                    None => break,
-                    Some(skipped) => at += skipped,
-                }
-            }
-            let byte = chunk.get(at).unwrap_or(byte);
+        while let Some(rest) = chunk.get(at..).filter(|rest| !self.knows_enough(rest)) {
+            let skipped = self.skip(rest);
+            at += skipped;
+            let Some(byte) = rest.get(skipped) else { break };
             match self.step(*byte, at) {
                 Ok(place) => self.place = place,
-                Err(Answer::Absent) => return Scan::Absent,
-                Err(Answer::Over) => return self.found.take().map_or(Scan::Absent, Scan::Found),
-                Err(Answer::Found) => match self.found(at) {
-                    Scan::Found(field) if self.to_the_end => {
-                        self.found = Some(field);
-                        self.place = AfterValue;
+                Err(Answer::Over(streams)) => {
+                    self.asked.streams = self.asked.streams.or(streams);
+                    self.asked.seen += offset(at);
+                    // what breaks off has no end
+                    let found = self.found.take().filter(|_| streams.is_some());
+                    return match scan {
+                        Scan::Searching => found.map_or(Scan::Absent, Scan::Found),
+                        scan => scan,
+                    };
+                }
+                Err(Answer::Found) => {
+                    match self.found(at) {
+                        Scan::Found(field) if self.to_the_end => self.found = Some(field),
+                        found => scan = found,
                     }
-                    scan => return scan,
-                },
+                    (self.place, self.wants_model) = (AfterValue, false);
+                }
             }
             at += 1;
         }
         self.before += offset(chunk.len());
-        Scan::Searching
+        self.asked.seen += offset(at);
+        scan
+    }
+
+    /// Whether nothing in the rest of a chunk could tell more: it has no room for what is no text.
+    fn knows_enough(&self, rest: &[u8]) -> bool {
+        !self.wants_model
+            && !self.to_the_end
+            && self.asked.streams.is_some()
+            && rest.len() < ENCODED_MIN
+    }
+
+    /// How many bytes from here on mean nothing to the search.
+    fn skip(&mut self, rest: &[u8]) -> usize {
+        match self.place {
+            InString => self.skip_string(rest),
+            InKey if self.key.length == 0 && self.text.is_plain() => self.skip_key(rest),
+            InNested => {
+                let tells = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
+                rest.iter().position(tells).unwrap_or(rest.len())
+            }
+            _ => 0,
+        }
+    }
+
+    /// To the quote that closes the key, if it is short and holds no escape, as nearly all do.
+    fn skip_key(&mut self, rest: &[u8]) -> usize {
+        let ends = |byte: &u8| matches!(byte, 0..b' ' | b'"' | b'\\');
+        let end = rest.iter().take(SHORT_KEY).position(ends).unwrap_or_default();
+        let (key, after) = rest.split_at_checked(end).unwrap_or_default();
+        if after.first() != Some(&b'"') {
+            return 0;
+        }
+        key.iter().for_each(|byte| self.key.push(*byte));
+        end
+    }
+
+    /// To the quote that closes the string, or to an escape that the chunk cuts.
+    fn skip_string(&mut self, string: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(rest) = string.get(at..) {
+            let run = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            if run >= ENCODED_MIN && rest.iter().take(ENCODED_LOOK).copied().all(is_encoded) {
+                self.asked.encoded += offset(run);
+            }
+            at += run;
+            match string.get(at..at + 2) {
+                Some([b'\\', _]) => at += 2,
+                _ => break,
+            }
+        }
+        at
     }
 
     fn step(&mut self, byte: u8, at: usize) -> Result<Place, Answer> {
@@ -124,7 +185,6 @@ impl JsonScan {
             (InKey, _) => self.in_key(byte),
             (InName, _) => self.in_name(byte),
             (InScalar | AfterValue, b',') => Ok(BeforeKey),
-            (InScalar | AfterValue, b'}') => Err(Answer::Over),
             (InScalar, b' ' | b'\n' | b'\r' | b'\t') => Ok(AfterValue),
             (InScalar, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.') => Ok(InScalar),
             (InMark, _) => self.in_mark(byte, at),
@@ -132,12 +192,14 @@ impl JsonScan {
             (BeforeObject, b'{') => Ok(BeforeFirstKey),
             (BeforeObject, _) if self.before + offset(at) == 0 => self.in_mark(byte, at),
             (BeforeFirstKey | BeforeKey, b'"') => {
-                (self.text, self.key) = (Text::default(), KeyMatch::default());
+                (self.text, self.key) = (Text::default(), Key::default());
                 Ok(InKey)
             }
             (BeforeColon, b':') => Ok(BeforeValue),
             (BeforeValue, _) => self.value(byte, at),
-            _ => Err(Answer::Absent),
+            // whoever does not ask for a stream wants none
+            (BeforeFirstKey | InScalar | AfterValue, b'}') => Err(Answer::Over(Some(false))),
+            _ => Err(BROKEN),
         }
     }
 
@@ -147,31 +209,38 @@ impl JsonScan {
             Some(due) if *due == byte => {
                 Ok(if place + 1 == MARK.len() { BeforeObject } else { InMark })
             }
-            _ => Err(Answer::Absent),
+            _ => Err(BROKEN),
         }
     }
 
     fn value(&mut self, byte: u8, at: usize) -> Result<Place, Answer> {
-        let is_second = self.found.is_some() || !self.key.is_model();
-        if self.to_the_end && self.key.is_like_model() && is_second {
-            return Err(Answer::Absent);
+        if self.key.is(b"stream") && self.asked.streams.is_none() {
+            self.asked.streams = Some(byte == b't');
+        }
+        let is_second = self.found.is_some() || !self.key.is(b"model");
+        if self.to_the_end && self.key.is_like(b"model") && is_second {
+            return Err(BROKEN);
         }
         match byte {
-            b'"' if self.key.is_model() => {
+            b'"' if self.seeks_this() => {
                 self.text = Text::default();
                 self.start = self.before + offset(at) + 1;
                 Ok(InName)
             }
             // a model that is no string
-            _ if self.key.is_model() => Err(Answer::Absent),
+            _ if self.seeks_this() => Err(BROKEN),
             b'"' => Ok(InString),
             b'{' | b'[' => {
                 self.depth = 1;
                 Ok(InNested)
             }
             b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => Ok(InScalar),
-            _ => Err(Answer::Absent),
+            _ => Err(BROKEN),
         }
+    }
+
+    fn seeks_this(&self) -> bool {
+        self.wants_model && self.key.is(b"model")
     }
 
     fn nested(&mut self, byte: u8) -> Place {
@@ -192,7 +261,7 @@ impl JsonScan {
                 character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| self.key.push(byte));
             }
             Step::End => return Ok(BeforeColon),
-            Step::Bad => return Err(Answer::Absent),
+            Step::Bad => return Err(BROKEN),
         }
         Ok(InKey)
     }
@@ -205,9 +274,9 @@ impl JsonScan {
                 self.name.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
             Step::End => return Err(Answer::Found),
-            Step::Bad => return Err(Answer::Absent),
+            Step::Bad => return Err(BROKEN),
         }
-        if self.name.len() > MODEL_NAME_LIMIT { Err(Answer::Absent) } else { Ok(InName) }
+        if self.name.len() > MODEL_NAME_LIMIT { Err(BROKEN) } else { Ok(InName) }
     }
 
     /// The name that the quote at `at` closes.
@@ -225,39 +294,53 @@ pub(super) fn offset(position: usize) -> u64 {
     u64::try_from(position).unwrap_or(u64::MAX)
 }
 
-/// Compares a key with `model` as it is read, without keeping it.
+/// The key that was read last, as far as it matters.
 #[derive(Debug, Default)]
-struct KeyMatch {
-    matched: usize,
-    other: bool,
-    unlike: bool,
+struct Key {
+    bytes: [u8; 6],
+    length: usize,
 }
 
-impl KeyMatch {
+impl Key {
     fn push(&mut self, byte: u8) {
-        let due = KEY.get(self.matched);
-        self.other |= due != Some(&byte);
-        self.unlike |= !due.is_some_and(|due| due.eq_ignore_ascii_case(&byte));
-        self.matched += 1;
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+        }
+        self.length += 1;
+    }
+
+    fn is(&self, key: &[u8]) -> bool {
+        self.bytes.get(..self.length) == Some(key)
     }
 
     /// In any case, as some readers match keys.
-    fn is_like_model(&self) -> bool {
-        !self.unlike && self.matched == KEY.len()
-    }
-
-    fn is_model(&self) -> bool {
-        !self.other && self.matched == KEY.len()
+    fn is_like(&self, key: &[u8]) -> bool {
+        self.bytes.get(..self.length).is_some_and(|bytes| bytes.eq_ignore_ascii_case(key))
     }
 }
+
+/// Whether a byte may stand in base64 or in the head of a `data:` URL. Prose has a space, a bracket or a
+/// letter beyond ASCII soon.
+fn is_encoded(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=-_:;,.".contains(&byte)
+}
+
+/// It is no JSON object, and what it asks for is unknown.
+const BROKEN: Answer = Answer::Over(None);
+/// Keys up to this length are read at once.
+const SHORT_KEY: usize = 32;
+/// A shorter piece without quotes or escapes is never taken for an encoded one.
+const ENCODED_MIN: usize = 1024;
+/// As many bytes of a piece tell whether it is an encoded one.
+const ENCODED_LOOK: usize = 128;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn scan(body: &str) -> Scan {
-        let whole = JsonScan::new().feed(body.as_bytes());
-        let mut bytewise = JsonScan::new();
+        let whole = JsonScan::new(true).feed(body.as_bytes());
+        let mut bytewise = JsonScan::new(true);
         let mut pieces = body.as_bytes().chunks(1).map(|byte| bytewise.feed(byte));
         let cut = pieces.find(|scan| *scan != Scan::Searching).unwrap_or(Scan::Searching);
         assert_eq!(whole, cut, "{body}");
@@ -278,6 +361,7 @@ mod tests {
                 "y",
                 "y",
             ),
+            (r#"{"\n":"x","\\":1,"\"":2,"":3,"\u006d":4,"model":"y"}"#, "y", "y"),
             (r#"{"models":"x","Model":"x","mode":"x","model\u0000":"x","model":"y"}"#, "y", "y"),
             (r#"{"model":"first","model":"second"}"#, "first", "first"),
             (r#"{"a":"model","model":"😀\ud83d\ude00"}"#, "😀😀", r"😀\ud83d\ude00"),
@@ -319,8 +403,8 @@ mod tests {
         }
         let long = format!(r#"{{"model":"{}"}}"#, "x".repeat(MODEL_NAME_LIMIT + 1));
         assert_eq!(scan(&long), Scan::Absent);
-        assert_eq!(JsonScan::new().feed(b"{\"model\":\"\xff\"}"), Scan::Absent);
-        assert_eq!(JsonScan::new().feed(b"\xef\xbb{\"model\":\"x\"}"), Scan::Absent);
+        assert_eq!(JsonScan::new(true).feed(b"{\"model\":\"\xff\"}"), Scan::Absent);
+        assert_eq!(JsonScan::new(true).feed(b"\xef\xbb{\"model\":\"x\"}"), Scan::Absent);
     }
 
     #[test]
@@ -329,6 +413,64 @@ mod tests {
             ["", "  ", "{", r#"{"model"#, r#"{"model":"#, r#"{"model":"gp"#, r#"{"a":[{"b":"\"#]
         {
             assert_eq!(scan(body), Scan::Searching, "{body}");
+        }
+    }
+
+    fn asked(body: &str, wants_model: bool) -> Asked {
+        let mut scan = JsonScan::new(wants_model);
+        scan.feed(body.as_bytes());
+        scan.asked()
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_at_the_top_before_or_behind_the_model() {
+        for (body, streams) in [
+            (r#"{"model":"m","stream":true}"#, Some(true)),
+            (r#"{"stream" : true,"model":"m"}"#, Some(true)),
+            (r#"{"model":"m","str\u0065am":true}"#, Some(true)),
+            (r#"{"model":"m","stream":false,"stream":true}"#, Some(false)),
+            (r#"{"model":"m","stream":null}"#, Some(false)),
+            (r#"{"model":"m","streams":true,"x":{"stream":true}}"#, Some(false)),
+            ("{}", Some(false)),
+            (r#"{"model":"m"}"#, Some(false)),
+            (r#"{"model":"m","messages":[{"stream":true"#, None),
+            (r#"{"model":"m""#, None),
+            (r#"{"model":"m"]"#, None),
+            ("", None),
+        ] {
+            assert_eq!(asked(body, true).streams, streams, "{body}");
+            assert_eq!(asked(body, false).streams, streams, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_model_does_not_unmake_it() {
+        for rest in ["}", "]", ",\"stream\":true}", ",\"model\":1}", ",\"model\":\"b\"}", "\u{1}"] {
+            let Scan::Found(field) =
+                JsonScan::new(true).feed(format!(r#"{{"model":"a"{rest}"#).as_bytes())
+            else {
+                panic!("{rest}")
+            };
+            assert_eq!(field.name, "a", "{rest}");
+        }
+    }
+
+    #[test]
+    fn images_and_audio_are_no_text_and_prose_is() {
+        let image = format!("data:image/png;base64,{}", "iVBORw0KGgo/+".repeat(200));
+        let audio = "SUQzBAAAAAAA".repeat(200);
+        for (content, encoded) in [
+            (image.as_str(), image.len()),
+            (&audio, audio.len()),
+            (&"lorem ipsum ".repeat(200), 0),
+            (&"これは日本語".repeat(200), 0),
+            (r#"{\"a\":1}"#, 0),
+            ("data:image/png;base64,iVBORw0KGgo", 0),
+        ] {
+            let body = format!(r#"{{"model":"m","stream":true,"messages":[{{"x":"{content}"}}]}}"#);
+            let asked = asked(&body, true);
+            assert_eq!(asked.encoded, offset(encoded), "{content}");
+            assert!(encoded == 0 || asked.seen + 1024 > offset(body.len()));
         }
     }
 }

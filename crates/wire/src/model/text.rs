@@ -37,6 +37,11 @@ enum Escape {
 }
 
 impl Text {
+    /// Whether the next byte belongs to no escape.
+    pub(super) const fn is_plain(self) -> bool {
+        matches!(self.escape, Escape::None) && self.high.is_none()
+    }
+
     pub(super) fn step(&mut self, byte: u8) -> Step {
         match (self.escape, byte) {
             (Escape::None, b'\\') => {

@@ -157,3 +157,20 @@ proptest! {
         prop_assert_eq!(spliced(&body, &field, &name), body);
     }
 }
+
+proptest! {
+    #[test]
+    fn a_stream_is_asked_for_as_a_json_parser_reads_it(
+        members in vec((prop_oneof![Just("stream".to_owned()), keys()], values()), 0..6), spelling in 0..3_u8,
+        cuts in cuts(),
+    ) {
+        let object: Map<_, _> = members.into_iter().collect();
+        let body = spelled(&object, spelling);
+        let mut scan = ModelScan::without_model(&BodyKind::Json);
+        for piece in pieces(body.as_bytes(), &cuts) {
+            scan.feed(piece);
+        }
+        let streams = object.get("stream").map(|value| value == &Value::Bool(true));
+        prop_assert_eq!(scan.asked().streams, Some(streams.unwrap_or(false)), "{}", body);
+    }
+}
