@@ -145,6 +145,9 @@ pub(crate) const HEDGE: bool = false;
 /// By the definition of a 95th percentile no more are late on a good day.
 pub(crate) const HEDGE_PERCENT: Bounded<f64> = Bounded { default: 5.0, least: 0.0, most: 100.0 };
 
+/// It is rare, and a request that hangs is the worst that a client can meet.
+pub(crate) const RESCUE: bool = true;
+
 /// An error in place of the first event is the region's, and the client need not see it.
 pub(crate) const HOLD_FIRST_EVENT: bool = true;
 /// When all are out at once, the verdict is more likely wrong than all of them, and one answer

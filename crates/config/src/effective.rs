@@ -144,6 +144,7 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "  retry_percent: {}", failover.retry_percent.shown())?;
     writeln!(out, "  hedge: {}", failover.hedge)?;
     writeln!(out, "  hedge_percent: {}", failover.hedge_percent.shown())?;
+    writeln!(out, "  rescue: {}", failover.rescue)?;
     writeln!(out, "  hold_first_event: {}", failover.hold_first_event)?;
     writeln!(out, "  hold_total: {}", Bytes(failover.hold_total).shown())?;
     writeln!(out, "  last_resort: {}", failover.last_resort)?;

@@ -225,6 +225,8 @@ pub struct Failover {
     pub hedge: bool,
     /// At most so many of a hundred requests.
     pub hedge_percent: f64,
+    /// A request that is stuck is sent to the next region too, where costs decide.
+    pub rescue: bool,
     /// A stream's head waits for its first event.
     pub hold_first_event: bool,
     /// Bytes of all request bodies together that are kept; a body beyond them gets one attempt. 0:

@@ -280,6 +280,11 @@ pub(crate) struct RawFailover {
     /// The same for at most so many of a hundred requests; one a second and worker is always allowed.
     #[schemars(transform = defaults::HEDGE_PERCENT.in_schema())]
     pub(crate) hedge_percent: Option<Text<f64>>,
+    /// Whether a request that is stuck, takes much longer than its region is known to, is sent to the next
+    /// region too if it may be repeated; under `routing.strategy: adaptive`, for at most 3 of a hundred
+    /// requests, and one a second and worker.
+    #[schemars(extend("default" = defaults::RESCUE))]
+    pub(crate) rescue: Option<Text<Switched>>,
     /// Whether a stream's head waits for its first event, so that another region is asked when that
     /// is an error or does not come.
     #[schemars(extend("default" = defaults::HOLD_FIRST_EVENT))]

@@ -131,6 +131,7 @@ fn failover(raw: &RawFailover, source: &Source<'_>) -> Failover {
         retry_percent: source.quantity(raw.retry_percent, &defaults::RETRY_PERCENT),
         hedge: source.switched(raw.hedge, defaults::HEDGE),
         hedge_percent: source.quantity(raw.hedge_percent, &defaults::HEDGE_PERCENT),
+        rescue: source.switched(raw.rescue, defaults::RESCUE),
         hold_first_event: source.switched(raw.hold_first_event, defaults::HOLD_FIRST_EVENT),
         hold_total: source.quantity(raw.hold_total, &defaults::HOLD_TOTAL).0,
         last_resort: source.switched(raw.last_resort, defaults::LAST_RESORT),

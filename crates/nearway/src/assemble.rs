@@ -157,6 +157,7 @@ fn proxy(
         },
         retry_share: config.failover.retry_percent / 100.0,
         hedge_share: config.failover.hedge.then_some(config.failover.hedge_percent / 100.0),
+        rescue: config.failover.rescue,
         hold_first_event: config.failover.hold_first_event,
         hold_total: usize::try_from(config.failover.hold_total).unwrap_or(usize::MAX),
         read_ahead: config.limits.read_ahead,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use nearway_wire::headers::{REGION_HEADER, strip_hop_by_hop};
+use nearway_wire::headers::{REASON_HEADER, REGION_HEADER, strip_hop_by_hop};
 
 use crate::replay_headers::Headers;
 use crate::{Refusal, Settings};
@@ -62,6 +62,7 @@ pub(crate) fn admit(
     }
     strip_hop_by_hop(&mut headers);
     headers.remove(REGION_HEADER);
+    headers.remove(REASON_HEADER);
     let patience = patience(&headers);
     Ok(Admitted { method, headers: Headers::new(headers), upgrade, patience, length })
 }

@@ -16,15 +16,16 @@ use hyper::body::Incoming;
 use nearway_upstream::{
     Failed, Fault, FaultKind, Home, Interim, Limits, Replay, Reply, RequestBody, Splice, Transport,
 };
-use nearway_wire::asked::{leaves_nothing, streams};
+use nearway_wire::asked::leaves_nothing;
 use nearway_wire::endpoint::{Operation, rename};
 use nearway_wire::headers::{strip_credentials, strip_key_query};
 use nearway_wire::model::{ModelField, renamed};
 use tokio::time::timeout;
 
 use crate::admit::Admitted;
-use crate::hold_body::{Outgoing, hold_body};
+use crate::hold_body::{Outgoing, Seen, hold_body};
 use crate::identify::Identity;
+use crate::shape::shape;
 use crate::{Refusal, Settings, Target};
 
 /// How long a connection may take to give back the body of an attempt that has ended.
@@ -64,10 +65,13 @@ impl Original {
         replay: &Arc<Replay>,
     ) -> Result<(), Refusal> {
         let Self { outgoing, admitted, identity, .. } = self;
-        self.model = hold_body(outgoing, admitted, identity, settings, replay).await?;
-        if let Some(field) = &self.model {
-            self.identity.deployment = Some(field.name.as_str().into());
+        let Seen { model, asked, bytes } =
+            hold_body(outgoing, admitted, identity, settings, replay).await?;
+        if let Some(field) = &model {
+            identity.deployment = Some(field.name.as_str().into());
         }
+        identity.shape = shape(identity.operation, bytes, asked);
+        self.model = model;
         Ok(())
     }
 
@@ -130,15 +134,13 @@ impl Original {
             && !(self.identity.operation == Operation::Responses && leaves_nothing())
     }
 
-    /// Whether its first content may come from two regions at once: a stream whose body is here.
-    pub(crate) fn can_be_hedged(&self) -> bool {
-        self.identity.operation.streams_tokens()
-            && matches!(self.outgoing, Outgoing::Whole(_, Some(_)))
-    }
-
-    /// Whether it asks for a stream. Reads the body, so it is asked of a request that is late.
-    pub(crate) fn wants_stream(&self) -> bool {
-        matches!(&self.outgoing, Outgoing::Whole(bytes, _) if streams(bytes))
+    /// Whether it may be with two regions at once, unless it [creates state](Self::creates_state): its
+    /// body is here, and to stay.
+    pub(crate) fn can_go_twice(&self) -> bool {
+        let is_here = matches!(self.outgoing, Outgoing::Whole(_, Some(_)) | Outgoing::Empty);
+        let may_leave_nothing =
+            || !self.may_create_state() || self.identity.operation == Operation::Responses;
+        is_here && self.admitted.upgrade.is_none() && may_leave_nothing()
     }
 
     /// The request as this region is to see it.

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_route::{Awaited, Failure, InFlight, Moment, Vitals, Waiting};
+use nearway_route::{
+    Asked, Awaited, Failure, InFlight, Moment, Pends, Shape, Verdict, Vitals, Waiting, Why,
+};
 use nearway_telemetry::{BreakerOpened, RouteBreaker, breaker_opened, breaker_returning};
 
 use crate::choose::Choice;
@@ -25,12 +27,20 @@ pub(crate) struct Attempted {
     pub(crate) vitals: Arc<Vitals>,
     /// The region's slowest first token of late.
     pub(crate) slowest: Option<Duration>,
+    /// What the region was asked, and beside how many others.
+    pub(crate) asked: Asked,
+    /// Milliseconds that its answer should take, where that is known.
+    pub(crate) expected: Option<f64>,
+    /// Why it was this region, and why the leader leads.
+    pub(crate) reason: (Why, Verdict),
     region_vitals: Arc<Vitals>,
     // of the deployment that `vitals` are of
     vitals_place: usize,
     prepared: Rc<Prepared>,
     // until the answer has begun well
     waiting: Option<Waiting>,
+    // until what was expected is there: the first content of a stream, all of any other answer
+    pends: Option<Pends>,
     _in_flight: InFlight,
     _counted: nearway_telemetry::InFlight,
 }
@@ -48,15 +58,24 @@ impl Attempted {
     /// The region is asked at `sent`, for the deployment at this place.
     pub(crate) fn begin(
         choice: Choice,
+        shape: Shape,
         deployment_place: usize,
         sent: Duration,
         prepared: Rc<Prepared>,
     ) -> Self {
+        let pend = |millis: f64| {
+            let expected = Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or(Duration::MAX);
+            choice.vitals.pend(Moment::from(sent), expected)
+        };
         Self {
             place: choice.place,
             sent,
             waiting: Some(choice.vitals.wait(Moment::from(sent))),
             slowest: choice.slowest,
+            pends: choice.expected.map(pend),
+            asked: Asked { shape, in_flight: choice.vitals.in_flight() },
+            expected: choice.expected,
+            reason: (choice.why, choice.verdict),
             _in_flight: choice.vitals.enter(),
             _counted: prepared.route(Some(choice.place), deployment_place).enter(),
             vitals_place: match choice.of_many {
@@ -76,6 +95,18 @@ impl Attempted {
             Some(awaited) => self.waiting = Some(waiting.goes_on(awaited, now)),
             None => waiting.answered(now),
         }
+    }
+
+    /// What was expected is there, or something else comes.
+    pub(crate) fn pends_no_more(&mut self) {
+        self.pends = None;
+    }
+
+    /// For how long it has been waited for in vain, if that is longer than it should have taken.
+    pub(crate) fn in_vain(&self, now: Duration) -> Option<Duration> {
+        let after = now.saturating_sub(self.sent);
+        let is_late = self.expected.is_some_and(|millis| after.as_secs_f64() * 1_000.0 > millis);
+        (self.pends.is_some() && is_late).then_some(after)
     }
 
     pub(crate) fn vitals_of(&self, whose: Whose) -> &Vitals {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearway_route::{Condition, Entry, Moment, Plan, Ranking, Vitals};
+use nearway_route::{Condition, Entry, Moment, Plan, Ranking, Verdict, Vitals, Why};
 
 use crate::identify::Identity;
 use crate::{Settings, Target};
@@ -21,6 +21,13 @@ pub(crate) struct Choice {
     pub(crate) slowest: Option<Duration>,
     /// What must act at once on the region, whatever the deployment.
     pub(crate) region_vitals: Arc<Vitals>,
+    /// What the answer should take there, as [`Cost::expected`](nearway_route::Cost); `None` where costs
+    /// do not decide or nothing is known.
+    pub(crate) expected: Option<f64>,
+    /// Why it is the one.
+    pub(crate) why: Why,
+    /// Why the leader of such requests leads.
+    pub(crate) verdict: Verdict,
 }
 
 /// The next region of the plan; `None` when there is none left that may serve this request.
@@ -32,7 +39,7 @@ pub(crate) fn choose(
     settings: &Settings,
 ) -> Option<Choice> {
     let entry = plan.next(ranking, now, |entry| allowed(entry, identity, settings))?;
-    chosen(entry, ranking, settings)
+    chosen((entry, plan.why()), ranking, now, identity, settings)
 }
 
 /// The next one against which nothing speaks: who has an attempt under way already asks no other.
@@ -45,13 +52,25 @@ pub(crate) fn choose_good(
 ) -> Option<Choice> {
     let is_good = |entry: &Entry| entry.condition(identity.lack(), now) == Condition::Good;
     let allowed = |entry: &Entry| allowed(entry, identity, settings) && is_good(entry);
-    chosen(plan.next(ranking, now, allowed)?, ranking, settings)
+    let entry = plan.next(ranking, now, allowed)?;
+    chosen((entry, plan.why()), ranking, now, identity, settings)
 }
 
-fn chosen(entry: &Entry, ranking: &Ranking, settings: &Settings) -> Option<Choice> {
+fn chosen(
+    (entry, why): (&Entry, Why),
+    ranking: &Ranking,
+    now: Moment,
+    identity: &Identity,
+    settings: &Settings,
+) -> Option<Choice> {
     let (place, _) = settings.target(entry.region)?;
+    let lead = ranking.lead(identity.shape.class());
+    let cost = lead.and_then(|lead| entry.cost(identity.shape, &lead.typical, now));
     Some(Choice {
         place,
+        why,
+        expected: cost.map(|cost| cost.expected),
+        verdict: lead.map_or(ranking.verdict, |lead| lead.verdict),
         slowest: entry.first_token.map(|spread| spread.max),
         of_many: ranking.deployment.is_empty(),
         vitals: entry.vitals.clone(),

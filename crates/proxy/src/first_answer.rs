@@ -63,7 +63,9 @@ pub(crate) async fn first_answer<T: Transport>(
 }
 
 fn plan(original: &Original, last_resort: bool) -> Plan {
-    Plan::new(original.identity.lack(), last_resort).sent_once(original.may_create_state())
+    Plan::new(original.identity.lack(), last_resort)
+        .sent_once(original.may_create_state())
+        .of(original.identity.shape)
 }
 
 /// One request's way from region to region.

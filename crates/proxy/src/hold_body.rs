@@ -15,7 +15,7 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
 use nearway_upstream::{BodyLimits, Failed, Held, LazyTimer, Replay, ReplayLimits, Reserved};
-use nearway_wire::model::{BodyKind, ModelField, ModelScan, Scan, body_kind};
+use nearway_wire::model::{Asked, BodyKind, ModelField, ModelScan, Scan, body_kind};
 use tokio::time::{Instant, timeout};
 
 use crate::admit::Admitted;
@@ -41,18 +41,28 @@ pub(crate) enum Outgoing {
     Away,
 }
 
-/// Reads what must be read; tells where the body names its deployment.
+/// What was seen of a body.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Where it names its deployment.
+    pub(crate) model: Option<ModelField>,
+    pub(crate) asked: Asked,
+    /// How long it is; as far as it was read where its head does not say so.
+    pub(crate) bytes: u64,
+}
+
+/// Reads what must be read.
 pub(crate) async fn hold_body(
     outgoing: &mut Outgoing,
     admitted: &Admitted,
     identity: &Identity,
     settings: &Settings,
     replay: &Arc<Replay>,
-) -> Result<Option<ModelField>, Refusal> {
-    let Outgoing::Unread(incoming) = outgoing else { return Ok(None) };
+) -> Result<Seen, Refusal> {
+    let Outgoing::Unread(incoming) = outgoing else { return Ok(Seen::default()) };
     if incoming.is_end_stream() {
         *outgoing = Outgoing::Empty;
-        return Ok(None);
+        return Ok(Seen::default());
     }
     let limits = BodyLimits { max: settings.body_max, idle: settings.timeouts.client_body };
     let keep = ReplayLimits { body: settings.hold_body, total: settings.hold_total };
@@ -62,9 +72,9 @@ pub(crate) async fn hold_body(
     if length <= SMALL {
         let whole = read_whole(incoming, limits).await?;
         search.feed(&whole);
-        let reserved = replay.reserve(whole.len(), keep);
+        let (bytes, reserved) = (whole.len(), replay.reserve(whole.len(), keep));
         *outgoing = Outgoing::Whole(whole, reserved);
-        return Ok(search.found());
+        return Ok(search.seen(bytes));
     }
     let mut kept = replay.keep(keep);
     let most = settings.hold_body.min(settings.read_ahead);
@@ -88,7 +98,7 @@ pub(crate) async fn hold_body(
     if let Outgoing::Unread(rest) = std::mem::replace(outgoing, Outgoing::Away) {
         *outgoing = Outgoing::Held(Held::new(kept, rest, limits));
     }
-    Ok(search.found())
+    Ok(search.seen(if admitted.length.is_some() { length } else { read }))
 }
 
 async fn read_whole(incoming: &mut Incoming, limits: BodyLimits) -> Result<Bytes, Refusal> {
@@ -130,43 +140,41 @@ pub(crate) fn refusal(failed: Failed, settings: &Settings) -> Refusal {
     }
 }
 
-/// The search for the deployment; nothing where the target names it.
-enum Search {
-    Off,
-    On(ModelScan),
-    Found(ModelField),
+/// The search for the deployment, and for what else the body asks for.
+struct Search {
+    scan: ModelScan,
+    goes_on: bool,
+    model: Option<ModelField>,
 }
 
 impl Search {
     fn new(admitted: &Admitted, identity: &Identity, settings: &Settings) -> Self {
-        if !identity.wants_body() {
-            return Self::Off;
-        }
-        match body_kind(admitted.content_type()) {
-            BodyKind::Opaque => Self::Off,
-            kind if settings.go_by_name(identity) => Self::On(ModelScan::of_the_only(kind)),
-            kind => Self::On(ModelScan::new(kind)),
-        }
+        let kind = body_kind(admitted.content_type());
+        let goes_on = identity.wants_body() && kind != BodyKind::Opaque;
+        let scan = match goes_on {
+            true if settings.go_by_name(identity) => ModelScan::of_the_only(kind),
+            true => ModelScan::new(kind),
+            false => ModelScan::without_model(&kind),
+        };
+        Self { scan, goes_on, model: None }
     }
 
+    /// Whether more must be read for the deployment.
     fn goes_on(&self) -> bool {
-        matches!(self, Self::On(_))
+        self.goes_on
     }
 
     fn feed(&mut self, chunk: &[u8]) {
-        if let Self::On(scan) = self {
-            match scan.feed(chunk) {
-                Scan::Searching => {}
-                Scan::Absent => *self = Self::Off,
-                Scan::Found(field) => *self = Self::Found(field),
-            }
+        match self.scan.feed(chunk) {
+            Scan::Searching => return,
+            Scan::Absent => {}
+            Scan::Found(field) => self.model = Some(field),
         }
+        self.goes_on = false;
     }
 
-    fn found(self) -> Option<ModelField> {
-        match self {
-            Self::Found(field) => Some(field),
-            Self::Off | Self::On(_) => None,
-        }
+    fn seen(self, bytes: usize) -> Seen {
+        let asked = self.scan.asked();
+        Seen { model: self.model, asked, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
     }
 }

@@ -60,6 +60,25 @@ pub(crate) fn until(reply: &Reply) -> Option<Until> {
     (!body.is_here() && is_short_json()).then_some(Until::End)
 }
 
+/// The reply once it has begun, which is as far as it is held back.
+///
+/// # Errors
+/// What was wrong, with the reply where that is an answer all the same.
+pub(crate) async fn begun(
+    mut reply: Box<Reply>,
+    patience: Duration,
+) -> Result<Box<Reply>, (Option<Box<Reply>>, Fault)> {
+    let begins = match until(&reply) {
+        Some(Until::FirstEvent) => hold_first(&mut reply, patience, true).await,
+        Some(Until::End) => hold_short(&mut reply).await,
+        None => Ok(()),
+    };
+    match begins {
+        Ok(()) => Ok(reply),
+        Err(BadStart { fault, is_answer }) => Err((is_answer.then_some(reply), fault)),
+    }
+}
+
 /// Waits for the end of a short answer; one that is longer or slower than it seemed goes on as it is.
 ///
 /// # Errors

@@ -8,11 +8,13 @@ use std::rc::Rc;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use nearway_route::{Lack, MAX_OPERATIONS};
+use nearway_route::{Lack, MAX_OPERATIONS, Shape};
 use nearway_wire::endpoint::{self, Operation};
-use nearway_wire::headers::{REGION_HEADER, names_further_deployment};
+use nearway_wire::headers::{REASON_HEADER, REGION_HEADER, names_further_deployment};
+use nearway_wire::model::Asked;
 
 use crate::Refusal;
+use crate::shape::shape;
 
 /// A request, read as far as its head goes.
 #[derive(Debug)]
@@ -35,6 +37,10 @@ pub(crate) struct Identity {
     pub(crate) names_more: bool,
     /// It may use a deployment even where none is named.
     uses_deployment: bool,
+    /// Its size and kind; that of a request without a body until that is looked at.
+    pub(crate) shape: Shape,
+    /// The client wants to know why it is sent where it is.
+    pub(crate) wants_reason: bool,
 }
 
 impl Identity {
@@ -120,6 +126,8 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
     let (deployment, in_target) = said.deployment.unzip();
     let operation = said.operation;
     let uses_deployment = operation.uses_deployment(&parts.method);
+    let shape = shape(operation, 0, Asked::default());
+    let wants_reason = parts.headers.contains_key(REASON_HEADER);
     let target = target.clone();
     let (client, is_long, names_more) = (None, false, false);
     Ok(Identity {
@@ -132,6 +140,8 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
         is_long,
         names_more,
         uses_deployment,
+        shape,
+        wants_reason,
     })
 }
 

@@ -31,6 +31,7 @@ mod retry;
 mod say_when;
 mod settings;
 mod settle;
+mod shape;
 mod stream_end;
 mod tunnel;
 mod worker;

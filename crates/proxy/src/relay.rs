@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use http::header::CONTENT_ENCODING;
 use hyper::body::{Body, Frame, SizeHint};
 use nearway_telemetry::RequestOutcome;
 use nearway_upstream::{CutOff, LazyTimer, RegionBody, Reply};
 use nearway_wire::endpoint::Operation;
 use nearway_wire::first_token::{FirstToken, Progress};
-use nearway_wire::headers::{ATTEMPTS_HEADER, REGION_HEADER, is_event_stream, strip_hop_by_hop};
+use nearway_wire::headers::{
+    ATTEMPTS_HEADER, REASON_HEADER, REGION_HEADER, is_event_stream, strip_hop_by_hop,
+};
+use nearway_wire::remarks::Remarks;
 use tokio::time::Instant;
 
 use crate::settle::Settle;
@@ -44,6 +48,8 @@ pub(crate) struct Relayed {
     settle: Box<Settle>,
     // of a stream of events
     stream: Option<StreamEnd>,
+    // of any other answer that counts tokens the last piece
+    last: Option<Bytes>,
     broken: Option<Broken>,
 }
 
@@ -55,7 +61,7 @@ struct Broken {
     flushed: bool,
 }
 
-/// The client's answer from a region's: hop-by-hop headers off, Nearway's two on.
+/// The client's answer from a region's: hop-by-hop headers off, Nearway's own on.
 pub(crate) fn relay(
     reply: Box<Reply>,
     operation: Operation,
@@ -67,6 +73,9 @@ pub(crate) fn relay(
         parts.headers.insert(REGION_HEADER, name.clone());
     }
     parts.headers.insert(ATTEMPTS_HEADER, settle.attempts_header());
+    if let Some(reason) = settle.reason_header() {
+        parts.headers.insert(REASON_HEADER, reason);
+    }
     // not a property of the answer but of the region's connection
     parts.version = http::Version::default();
     let reason = parts.extensions.remove::<hyper::ext::ReasonPhrase>();
@@ -75,18 +84,24 @@ pub(crate) fn relay(
         parts.extensions.insert(reason);
     }
     let spent = settle.answered(parts.status);
+    let is_stream = is_event_stream(&parts.headers);
+    let shows_tokens = operation.streams_tokens() && !parts.headers.contains_key(CONTENT_ENCODING);
+    let spilled = parts.headers.keys().any(|name| name.as_str().starts_with(SPILLED_FROM));
+    settle.begins(is_stream && shows_tokens, spilled);
     if body.is_end_stream() {
         settle.finish_as_answered();
     }
     let clock = Patience::new(&settle.prepared().settings.timeouts, spent);
-    let is_stream = is_event_stream(&parts.headers);
     let watch = is_stream.then(|| FirstToken::new(operation));
     let stream = is_stream.then(|| StreamEnd::new(operation));
-    Response::from_parts(
-        parts,
-        ClientBody::relayed(Box::new(Relayed { body, watch, clock, settle, stream, broken: None })),
-    )
+    let last = (!is_stream && shows_tokens).then(Bytes::new);
+    let relayed = Relayed { body, watch, clock, settle, stream, last, broken: None };
+    Response::from_parts(parts, ClientBody::relayed(Box::new(relayed)))
 }
+
+/// How a header begins that tells that another deployment than the one that was asked for served the
+/// request (API fact sheet 3).
+const SPILLED_FROM: &str = "x-ms-spillover-from";
 
 impl Relayed {
     fn look_at(&mut self, data: &Bytes) {
@@ -94,10 +109,13 @@ impl Relayed {
         if let Some(stream) = &mut self.stream {
             stream.passed(data);
         }
+        if let Some(last) = &mut self.last {
+            last.clone_from(data);
+        }
         let Some(watch) = &mut self.watch else { return };
         match watch.feed(data) {
             Progress::Waiting => return,
-            Progress::First => self.settle.first_token(),
+            Progress::First => self.settle.first_token(watch.thinks()),
             Progress::Done => {}
         }
         self.watch = None;
@@ -108,6 +126,11 @@ impl Relayed {
             && let Some(usage) = self.stream.as_ref().and_then(StreamEnd::usage)
         {
             self.settle.lost_prompt(usage.prompt);
+        }
+        match (&self.stream, &self.last) {
+            (Some(stream), _) => self.settle.remarked(stream.remarks()),
+            (None, Some(last)) => self.settle.remarked(Remarks::at_end(last)),
+            (None, None) => {}
         }
         if self.stream.as_ref().is_some_and(StreamEnd::failed) {
             self.settle.finish(RequestOutcome::FailedStream);

@@ -35,6 +35,9 @@ pub struct Settings {
     /// Streams whose first content is late are asked for in a second region too, at most this share
     /// of the requests of late, 0 to 1. `None`: never.
     pub hedge_share: Option<f64>,
+    /// A request that may be repeated and is stuck is sent to a second region too, where the ranking
+    /// knows what it should take.
+    pub rescue: bool,
     /// A stream's head waits for its first event.
     pub hold_first_event: bool,
     /// The most bytes that all requests of the process together keep for a second attempt. A body

@@ -9,16 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{Asked, Awaited, Failure, Lack, Moment, Outcome, Sample, Source, Vitals};
+use nearway_route::{
+    Awaited, Entry, Failure, Lack, Moment, Outcome, Ranking, Sample, Shape, Source, Vitals, Wait,
+};
 use nearway_telemetry::{
     Failover, HedgeEvent, RequestLine, RequestOutcome, credential_refused, failover, request_line,
     request_lines_enabled,
 };
 use nearway_upstream::{Fault, FaultKind, Side};
 use nearway_wire::quota::nearly_spent;
+use nearway_wire::remarks::Remarks;
+use tokio::time::{Instant, sleep_until};
 
 use crate::Report;
 use crate::attempted::{Attempted, Whose};
+use crate::budgets::Beside;
 use crate::choose::Choice;
 use crate::client_io::Busy;
 use crate::identify::Identity;
@@ -40,14 +45,17 @@ pub(crate) struct Settle {
     lack: Lack,
     deployment: Option<Rc<str>>,
     deployment_place: usize,
+    // its size and kind
+    shape: Shape,
+    wants_reason: bool,
     received: Duration,
     // time in which others were at work: the client sending its body, a region thinking
     waited: Duration,
     current: Option<Attempted>,
     // regions that say that they lack what this request needs
     lacking: Vec<Arc<Vitals>>,
-    // beside it, if it is late
-    hedge: Option<Attempted>,
+    // beside it, if it is late or stuck
+    hedge: Option<(Attempted, Beside)>,
     // the slower one was on its way when the other answered
     sent_twice: bool,
     attempts: u32,
@@ -57,6 +65,12 @@ pub(crate) struct Settle {
     added: Option<Duration>,
     outcome: Option<RequestOutcome>,
     first_token: Option<Duration>,
+    // why its times teach nothing
+    unlike: bool,
+    // tokens of the answer
+    output: u32,
+    // when its last byte was here
+    ended: Option<Duration>,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -85,6 +99,8 @@ impl Settle {
             lack: Lack::DEPLOYMENT,
             deployment: None,
             deployment_place,
+            shape: Shape::PROBE,
+            wants_reason: false,
             received,
             waited: Duration::ZERO,
             current: None,
@@ -97,6 +113,9 @@ impl Settle {
             added: None,
             outcome: None,
             first_token: None,
+            unlike: false,
+            output: 0,
+            ended: None,
             bytes_in: 0,
             bytes_out: 0,
         })
@@ -124,6 +143,8 @@ impl Settle {
     pub(crate) fn identified(&mut self, identity: &Identity) {
         self.operation = identity.operation.as_str();
         self.lack = identity.lack();
+        self.shape = identity.shape;
+        self.wants_reason = identity.wants_reason;
         self.deployment.clone_from(&identity.deployment);
         self.deployment_place = self.prepared.deployment_place(identity.deployment.as_deref());
     }
@@ -139,10 +160,14 @@ impl Settle {
         self.current = Some(self.attempted(choice, elapsed));
     }
 
-    fn attempted(&mut self, choice: Choice, elapsed: Duration) -> Attempted {
+    fn attempted(&mut self, mut choice: Choice, elapsed: Duration) -> Attempted {
         self.attempts += 1;
         let sent = self.received + elapsed;
-        Attempted::begin(choice, self.deployment_place, sent, self.prepared.clone())
+        if self.shape.streams && self.prepared.thinks(self.deployment_place, sent) {
+            // what probes take is no measure of how long it thinks
+            choice.expected = None;
+        }
+        Attempted::begin(choice, self.shape, self.deployment_place, sent, self.prepared.clone())
     }
 
     /// Whether a further region may be asked, when so much has elapsed.
@@ -154,15 +179,26 @@ impl Settle {
         allowed
     }
 
-    /// A second region is about to be asked beside the one that is late; false if that is beyond
-    /// the budget.
-    pub(crate) fn hedging(&mut self, choice: Choice, elapsed: Duration) -> bool {
-        let allowed = self.shared.budgets.allows_hedge(self.moment(elapsed));
+    /// A second region is about to be asked beside the one at work; false if that is beyond the budget.
+    pub(crate) fn asking_beside(
+        &mut self,
+        choice: Choice,
+        beside: Beside,
+        elapsed: Duration,
+    ) -> bool {
+        let allowed = self.shared.budgets.allows(beside, self.moment(elapsed));
         if allowed {
-            self.hedge = Some(self.attempted(choice, elapsed));
-            self.shared.metrics.hedged(HedgeEvent::Started);
+            self.hedge = Some((self.attempted(choice, elapsed), beside));
+            self.count_beside(beside, HedgeEvent::Started);
         }
         allowed
+    }
+
+    fn count_beside(&self, beside: Beside, event: HedgeEvent) {
+        match beside {
+            Beside::Hedge => self.shared.metrics.hedged(event),
+            Beside::Rescue => self.shared.metrics.rescued(event),
+        }
     }
 
     /// Of the two the one that does not win was bad, too: [`Self::blame`] for it.
@@ -173,27 +209,33 @@ impl Settle {
         side: Side,
         retry_after: Option<Duration>,
     ) {
-        if winner == Winner::First {
-            std::mem::swap(&mut self.current, &mut self.hedge);
-        }
-        self.blame(fault, side, retry_after);
-        if winner == Winner::First {
-            std::mem::swap(&mut self.current, &mut self.hedge);
-        }
+        let loser = match winner {
+            Winner::First => self.hedge.as_ref().map(|(attempt, _)| attempt),
+            Winner::Second => self.current.as_ref(),
+        };
+        let lacking = loser.and_then(|loser| self.blame_for(loser, fault, side, retry_after));
+        self.lacking.extend(lacking);
     }
 
     /// One of the two has answered; the second one was asked when the first had taken `after`. The
     /// other one is `cancelled` unless it had failed.
     pub(crate) fn hedged(&mut self, winner: Winner, after: Duration, cancelled: bool) {
-        let hedge = self.hedge.take();
+        let Some((hedge, beside)) = self.hedge.take() else { return };
         self.sent_twice |= cancelled;
-        match winner {
-            Winner::First => self.shared.metrics.hedged(HedgeEvent::Wasted),
-            Winner::Second => {
-                self.shared.metrics.hedged(HedgeEvent::Won);
-                self.waited(after);
-                self.current = hedge;
+        let loser = match winner {
+            Winner::First => {
+                self.count_beside(beside, HedgeEvent::Wasted);
+                Some(hedge)
             }
+            Winner::Second => {
+                self.count_beside(beside, HedgeEvent::Won);
+                self.waited(after);
+                self.current.replace(hedge)
+            }
+        };
+        if let Some(loser) = loser.filter(|_| cancelled) {
+            let now = self.shared.clock.now();
+            self.report(&loser, now, Outcome::GivenUp { after: now.saturating_sub(loser.sent) });
         }
     }
 
@@ -227,11 +269,23 @@ impl Settle {
     /// Marks whom the fault belongs to: what acts on the next request of every worker, and a report
     /// to the ranking. What the client earned marks nobody.
     pub(crate) fn blame(&mut self, fault: &Fault, side: Side, retry_after: Option<Duration>) {
-        let Some(attempt) = &self.current else { return };
+        let attempt = self.current.as_ref();
+        let lacking = attempt.and_then(|one| self.blame_for(one, fault, side, retry_after));
+        self.lacking.extend(lacking);
+    }
+
+    /// The same for one attempt. Returns its vitals if it says that it lacks what the request needs.
+    fn blame_for(
+        &self,
+        attempt: &Attempted,
+        fault: &Fault,
+        side: Side,
+        retry_after: Option<Duration>,
+    ) -> Option<Arc<Vitals>> {
         let settings = &self.prepared.settings;
         let now = self.shared.clock.now();
         let whose = match side {
-            Side::Client | Side::Nearway | Side::Nobody => return,
+            Side::Client | Side::Nearway | Side::Nobody => return None,
             Side::Region => Whose::Region,
             Side::Deployment => {
                 // a region that answers badly can be reached all the same
@@ -248,7 +302,7 @@ impl Settle {
             vitals.refused(Moment::from(now), pause, settings.cooldown.cap);
         }
         match lesson {
-            Lesson::None | Lesson::Throttled => {}
+            Lesson::None | Lesson::Throttled | Lesson::Lacking => {}
             Lesson::Unauthorized => {
                 // said once, not for each request that finds out
                 if vitals.unauthorized_for(Moment::from(now)).is_none()
@@ -258,12 +312,12 @@ impl Settle {
                 }
                 vitals.unauthorized_until(until(settings.unauthorized_for));
             }
-            // another region may say the same: then the request was wrong
-            Lesson::Lacking => self.lacking.push(attempt.vitals.clone()),
             Lesson::Failing(failure) => attempt.failed(whose, failure, reason, now),
         }
         let after = now.saturating_sub(attempt.sent);
-        self.report(now, Outcome::Failure { reason, after, retry_after });
+        self.report(attempt, now, Outcome::Failure { reason, after, retry_after });
+        // another region may say the same: then the request was wrong
+        (lesson == Lesson::Lacking).then(|| attempt.vitals.clone())
     }
 
     /// What was awaited has come; the next is `awaited`, if anything.
@@ -276,7 +330,8 @@ impl Settle {
     /// Ends when the region that was asked last has stopped to answer anybody.
     pub(crate) fn silence(&self) -> impl Future<Output = ()> + use<> {
         let shared = self.shared.clone();
-        let attempt = self.hedge.as_ref().or(self.current.as_ref());
+        let hedge = self.hedge.as_ref().map(|(attempt, _)| attempt);
+        let attempt = hedge.or(self.current.as_ref());
         let watched = attempt.map(|attempt| (attempt.vitals.clone(), attempt.slowest));
         async move {
             let Some((vitals, usual)) = watched else { return pending().await };
@@ -287,6 +342,48 @@ impl Settle {
                 }
             }
         }
+    }
+
+    /// Ends when the region that is asked keeps the request for much too long; `None` where nothing tells
+    /// what is too long.
+    pub(crate) fn stuck<'t>(
+        &self,
+        ranking: &'t Ranking,
+    ) -> Option<impl Future<Output = ()> + use<'t>> {
+        let (attempt, shape) = (self.current.as_ref()?, self.shape);
+        let expected = attempt.expected?;
+        let region = self.prepared.settings.regions.get(attempt.place)?.id;
+        let typical = ranking.lead(shape.class())?.typical;
+        let is_asked = |entry: &&Entry| entry.region == region;
+        let entry = ranking.order.iter().find(is_asked)?;
+        let (shared, sent) = (self.shared.clone(), attempt.sent);
+        Some(async move {
+            let so_far = || shared.clock.now().saturating_sub(sent);
+            let began = Instant::now();
+            let [first, second] = Wait::looks(expected).map(|look| {
+                let left = look.saturating_sub(so_far());
+                // a wait that can't be told is none that ends
+                began.checked_add(left).unwrap_or_else(|| began + FOREVER)
+            });
+            sleep_until(first).await;
+            loop {
+                let wait = Wait { expected, so_far: so_far().as_secs_f64() * 1_000.0 };
+                let now = Moment::from(shared.clock.now());
+                if entry.is_stuck(wait, shape, &typical, now) {
+                    return;
+                }
+                tokio::select! {
+                    () = shared.look.notified() => {}
+                    () = sleep_until(second), if Instant::now() < second => {}
+                }
+            }
+        })
+    }
+
+    /// Ends with the worker's next look.
+    pub(crate) fn next_look(&self) -> impl Future<Output = ()> + use<> {
+        let shared = self.shared.clone();
+        async move { shared.look.notified().await }
     }
 
     /// What the region says of its quota: when little is left, others come first.
@@ -344,13 +441,47 @@ impl Settle {
         self.bytes_out += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 
-    /// The first content token is here.
-    pub(crate) fn first_token(&mut self) {
+    /// The answer begins: whether its tokens can be seen as they come, and whether another deployment
+    /// than the one that was asked for makes it.
+    pub(crate) fn begins(&mut self, shows_tokens: bool, spilled: bool) {
+        self.unlike |= spilled;
+        let Some(attempt) = &mut self.current else { return };
+        // it is not the one that was expected
+        if shows_tokens != attempt.asked.shape.streams {
+            attempt.pends_no_more();
+        }
+        attempt.asked.shape.streams = shows_tokens;
+    }
+
+    /// No answer follows but a connection, for as long as both sides like.
+    pub(crate) fn tunnels(&mut self) {
+        self.unlike = true;
+        if let Some(attempt) = &mut self.current {
+            attempt.pends_no_more();
+        }
+    }
+
+    /// The first content token is here, after the model has thought if it `thinks`.
+    pub(crate) fn first_token(&mut self, thinks: bool) {
         self.awaits(None);
-        let Some(attempt) = &self.current else { return };
+        if thinks {
+            self.prepared.thought(self.deployment_place, self.shared.clock.now());
+        }
+        let Some(attempt) = &mut self.current else { return };
+        attempt.pends_no_more();
         let after = self.shared.clock.now().saturating_sub(attempt.sent);
         self.first_token = Some(after);
         self.prepared.route(Some(attempt.place), self.deployment_place).first_token(after);
+    }
+
+    /// What the end of the answer says of it.
+    pub(crate) fn remarked(&mut self, remarks: Remarks) {
+        let Remarks { output, reasoning, cached, filtered, other_tier } = remarks;
+        self.output = output;
+        self.unlike |= cached || other_tier || (filtered && self.first_token.is_none());
+        if reasoning > 0 && self.first_token.is_some() {
+            self.prepared.thought(self.deployment_place, self.shared.clock.now());
+        }
     }
 
     /// The answer went out to its end.
@@ -361,6 +492,10 @@ impl Settle {
 
     /// How it ended; the first word counts.
     pub(crate) fn finish(&mut self, outcome: RequestOutcome) {
+        self.ended.get_or_insert_with(|| self.shared.clock.now());
+        if let Some(attempt) = &mut self.current {
+            attempt.pends_no_more();
+        }
         if *self.outcome.get_or_insert(outcome) == RequestOutcome::Truncated {
             self.busy.cut();
         }
@@ -392,8 +527,24 @@ impl Settle {
         self.prepared.name(self.answering.or_else(asked)?)
     }
 
-    fn report(&self, now: Duration, outcome: Outcome) {
-        let Some(attempt) = &self.current else { return };
+    /// Why the region that answers is the one, for a client that wants to know.
+    pub(crate) fn reason_header(&self) -> Option<HeaderValue> {
+        let (why, verdict) = self.current.as_ref().filter(|_| self.wants_reason)?.reason;
+        HeaderValue::try_from(format!("{}; {}", why.as_str(), verdict.as_str())).ok()
+    }
+
+    /// What a good answer teaches: its times, unless they say nothing of the next one's.
+    fn lesson_of(&self, attempt: &Attempted, now: Duration) -> Outcome {
+        let total = self.ended.unwrap_or(now).saturating_sub(attempt.sent);
+        let first_token = self.first_token;
+        let thinks = first_token.is_some() && self.prepared.thinks(self.deployment_place, now);
+        if self.unlike || thinks {
+            return Outcome::Reachable { head: first_token.unwrap_or(total) };
+        }
+        Outcome::Answer { first_token, total, tokens: self.output }
+    }
+
+    fn report(&self, attempt: &Attempted, now: Duration, outcome: Outcome) {
         let settings = &self.prepared.settings;
         let Some(target) = settings.regions.get(attempt.place) else { return };
         let report = Report {
@@ -402,13 +553,16 @@ impl Settle {
             sample: Sample {
                 at: Moment::from(now),
                 source: Source::Live,
-                asked: Asked::probe(0),
+                asked: attempt.asked,
                 outcome,
             },
         };
         self.shared.reports.push(report, &self.shared.metrics);
     }
 }
+
+/// Longer than any request lasts.
+const FOREVER: Duration = Duration::from_secs(1 << 30);
 
 impl Drop for Settle {
     fn drop(&mut self) {
@@ -432,8 +586,7 @@ impl Drop for Settle {
             (RequestOutcome::Ok, Some(attempt)) => {
                 attempt.answered(Whose::Deployment, now);
                 attempt.answered(Whose::Region, now);
-                let (first_token, total) = (self.first_token, now.saturating_sub(attempt.sent));
-                self.report(now, Outcome::Answer { first_token, total, tokens: 0 });
+                self.report(attempt, now, self.lesson_of(attempt, now));
             }
             (RequestOutcome::Truncated | RequestOutcome::FailedStream, Some(attempt)) => {
                 let reason = match outcome {
@@ -442,7 +595,15 @@ impl Drop for Settle {
                 };
                 attempt.failed(Whose::Deployment, Failure::Fault, reason, now);
                 let after = now.saturating_sub(attempt.sent);
-                self.report(now, Outcome::Failure { reason, after, retry_after: None });
+                self.report(attempt, now, Outcome::Failure { reason, after, retry_after: None });
+            }
+            (RequestOutcome::ClientGone, Some(attempt)) => {
+                let hedge = self.hedge.as_ref().map(|(attempt, _)| attempt);
+                for attempt in hedge.into_iter().chain([attempt]) {
+                    if let Some(after) = attempt.in_vain(now) {
+                        self.report(attempt, now, Outcome::GivenUp { after });
+                    }
+                }
             }
             _ => {}
         }

@@ -40,6 +40,7 @@ pub(crate) fn tunnel(
     }
     headers.insert(ATTEMPTS_HEADER, settle.attempts_header());
     settle.answered(StatusCode::SWITCHING_PROTOCOLS);
+    settle.tunnels();
     let linger = settle.prepared().settings.timeouts.idle;
     tasks.spawn_local(async move {
         let (Ok(client), Some(region)) = (client.await, region.upgraded()) else {

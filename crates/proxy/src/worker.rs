@@ -73,6 +73,8 @@ pub(crate) struct Prepared {
     // by place; the last one is of those without a known key. Empty where no clients are configured
     clients: Vec<ClientMetrics>,
     names: Vec<HeaderValue>,
+    // by place of the deployment: when a stream of it last paused to think
+    thought: Vec<Cell<Option<Duration>>>,
     // by place of the region that failed, then of the next one; few of them are ever made
     failovers: Vec<Vec<OnceCell<Box<FailoverMetrics>>>>,
     registry: Metrics,
@@ -166,6 +168,7 @@ impl Prepared {
             clients: clients.collect(),
             nowhere: metrics.route(NO_REGION, OTHER),
             names: names.collect(),
+            thought: deployments().map(|_| Cell::default()).collect(),
             settings,
         }
     }
@@ -174,6 +177,21 @@ impl Prepared {
     pub(crate) fn deployment_place(&self, name: Option<&str>) -> usize {
         let known = &self.settings.metric_deployments;
         name.and_then(|name| known.iter().position(|known| **known == *name)).unwrap_or(known.len())
+    }
+
+    /// A stream of this deployment paused to think before its first content.
+    pub(crate) fn thought(&self, deployment: usize, now: Duration) {
+        if let Some(thought) = self.thought.get(deployment) {
+            thought.set(Some(now));
+        }
+    }
+
+    /// Whether streams of this deployment think before their first content, as far as was seen of late:
+    /// how long they take to it says nothing of their region. Probes, which ask for as little thinking as
+    /// can be, do.
+    pub(crate) fn thinks(&self, deployment: usize, now: Duration) -> bool {
+        let thought = self.thought.get(deployment).and_then(Cell::get);
+        thought.is_some_and(|at| now.saturating_sub(at) < THINKS_FOR)
     }
 
     /// The metrics of a region's place and a deployment's place; without a region those of none.
@@ -230,6 +248,8 @@ pub(crate) fn wall_clock() -> SystemTime {
     SystemTime::now()
 }
 
+/// So long a deployment counts as one that thinks after a stream of it has.
+const THINKS_FOR: Duration = Duration::from_secs(600);
 /// How often a worker hands over its reports, and shows what it can't count as it happens.
 pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
 /// How often a worker looks after its connections to the regions.

@@ -132,6 +132,11 @@ pub const HEDGES: Family = counter(
     "nearway_hedges_total",
     "Second attempts beside one whose first content was late, by what became of them",
 );
+/// Label `event` ([`crate::HedgeEvent`]).
+pub const RESCUES: Family = counter(
+    "nearway_rescues_total",
+    "Second attempts beside one that was stuck, by what became of them",
+);
 /// Label `kind` ([`crate::TokenKind`]); prompts only.
 pub const HEDGE_TOKENS: Family = counter(
     "nearway_hedge_tokens_total",
@@ -293,6 +298,7 @@ pub const ALL: &[Family] = &[
     FAILOVERS,
     RETRIES_REFUSED,
     HEDGES,
+    RESCUES,
     HEDGE_TOKENS,
     REPLAY_BYTES,
     BODIES_NOT_KEPT,

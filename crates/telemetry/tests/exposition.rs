@@ -170,6 +170,7 @@ fn the_names_and_labels_are_these() {
         "nearway_requests_malformed_total",
         "nearway_requests_refused_total code",
         "nearway_requests_total region,deployment,outcome",
+        "nearway_rescues_total event",
         "nearway_retries_refused_total",
         "nearway_route_leader region,deployment",
         "nearway_route_rank region,deployment",

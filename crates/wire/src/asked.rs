@@ -1,4 +1,4 @@
-//! What a request's JSON asks for, apart from its model.
+//! Whether a request's JSON leaves something behind.
 //!
 //! Looked at only when an attempt has failed or is late: nothing is read twice for a request that goes
 //! well.
@@ -13,32 +13,16 @@ pub fn leaves_nothing(body: &[u8]) -> bool {
     asked.store == Some(false) && asked.background != Some(true)
 }
 
-/// `stream` is true.
-#[must_use]
-pub fn streams(body: &[u8]) -> bool {
-    let asked: Asked = serde_json::from_slice(body).unwrap_or_default();
-    asked.stream == Some(true)
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Asked {
     store: Option<bool>,
     background: Option<bool>,
-    stream: Option<bool>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_stream_is_asked_for_at_the_top() {
-        assert!(streams(br#"{"model":"m","stream":true}"#));
-        for body in [r#"{"stream":false}"#, r#"{"x":{"stream":true}}"#, "{}", "x", ""] {
-            assert!(!streams(body.as_bytes()), "{body}");
-        }
-    }
 
     #[test]
     fn only_what_says_so_leaves_nothing() {

@@ -1,9 +1,11 @@
 //! Whether what a region says is the answer: by its status, by how its body begins, and for a 4xx by
 //! whether it says that the region lacks something.
 
+use futures_util::future::OptionFuture;
 use nearway_route::Awaited;
 use nearway_upstream::{Fault, FaultKind, Reply, Transport};
 use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
+use nearway_wire::headers::is_event_stream;
 
 use super::{FirstEventWait, Search, silent};
 use crate::hold_first::{BadStart, Until, hold_first, hold_short, until};
@@ -49,17 +51,31 @@ impl<T: Transport> Search<'_, T> {
         let before = self.settle.elapsed();
         let (silence, is_last) = (self.settle.silence(), self.is_last());
         let patience = wait.patience.min(self.deadline.saturating_sub(before));
-        let begins = Box::pin(async {
+        let mut begins = Box::pin(async {
             match until {
                 Until::FirstEvent => hold_first(&mut reply, patience, is_last).await,
                 Until::End => hold_short(&mut reply).await,
             }
         });
+        let stuck = OptionFuture::from(self.stuck());
         let held = tokio::select! {
             biased;
-            held = begins => held,
-            () = silence, if !is_last => Err(BadStart { fault: silent(), is_answer: false }),
+            held = &mut begins => Some(held),
+            () = silence, if !is_last => Some(Err(BadStart { fault: silent(), is_answer: false })),
+            Some(()) = stuck => None,
         };
+        let held = match held {
+            Some(held) => held,
+            None => match Box::pin(self.begin_beside(&mut begins, patience)).await {
+                Ok(None) => Ok(()),
+                Ok(Some(other)) => {
+                    self.settle.waited(self.settle.elapsed().saturating_sub(before));
+                    return Ok(self.rescued(other));
+                }
+                Err(bad) => Err(bad),
+            },
+        };
+        drop(begins);
         self.settle.waited(self.settle.elapsed().saturating_sub(before));
         if let Err(BadStart { fault, is_answer }) = held {
             return Err((is_answer.then_some(reply), fault));
@@ -70,7 +86,17 @@ impl<T: Transport> Search<'_, T> {
         Ok(reply)
     }
 
-    /// A 4xx that may say that this region lacks, or takes less than, what another one does (API fact sheet 4.1, 4.3).
+    /// The answer of a second region, which has begun well.
+    fn rescued(&mut self, reply: Box<Reply>) -> Box<Reply> {
+        self.settle.quota(reply.response.headers());
+        let streams_tokens = self.original.identity.operation.streams_tokens();
+        let is_stream = streams_tokens && is_event_stream(reply.response.headers());
+        self.settle.awaits(is_stream.then_some(Awaited::FirstToken));
+        reply
+    }
+
+    /// A 4xx that may say that this region lacks, or takes less than, what another one does (API fact
+    /// sheet 4.1, 4.3).
     async fn rejected(
         &mut self,
         mut reply: Box<Reply>,

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nearway_proxy::{Fences, Settings, Target, Timeouts, Worker};
+use nearway_proxy::{Fences, Report, Settings, Target, Timeouts, Worker};
 use nearway_route::{
     Asked, Backoff, BreakerSettings, Cooldown, DeploymentSet, Live, Moment, Outcome, RankBy,
     Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::raw::{Client, PATIENCE, Response};
+use crate::raw::{Client, PATIENCE, Response, eventually};
 
 /// A region of a proxy under test.
 pub(crate) struct Region {
@@ -100,7 +100,11 @@ pub(crate) struct Proxy {
     pub(crate) metrics: Metrics,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
+    reports: Mutex<mpsc::Receiver<Report>>,
 }
+
+/// What a region of the tests is known to take under the adaptive strategy, by its place from 1 on.
+pub(crate) const TAKES: Duration = Duration::from_millis(50);
 
 impl Proxy {
     /// Starts one that has measured nothing but what `metric_deployments` names, so regions are asked in this order.
@@ -124,6 +128,23 @@ impl Proxy {
         drain: Duration,
         tune: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::ranking(regions, Strategy::Average, drain, tune)
+    }
+
+    /// One that ranks by cost, and knows that each region takes [`TAKES`] longer than the one before.
+    pub(crate) fn adaptive(regions: &[Region], tune: impl FnOnce(&mut Settings)) -> Self {
+        Self::ranking(regions, Strategy::Adaptive, PATIENCE, |settings| {
+            settings.metric_deployments = vec!["gpt-4o".into()];
+            tune(settings);
+        })
+    }
+
+    fn ranking(
+        regions: &[Region],
+        strategy: Strategy,
+        drain: Duration,
+        tune: impl FnOnce(&mut Settings),
+    ) -> Self {
         let metrics = Metrics::new(Build { version: "0", commit: None }).unwrap();
         let shutdown = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -132,24 +153,35 @@ impl Proxy {
         let mut settings = settings((1..).zip(regions).map(|(id, region)| region.target(id)));
         tune(&mut settings);
         let (stop, registry) = (shutdown.clone(), metrics.clone());
+        let (sender, reports) = mpsc::channel(64);
         let thread = std::thread::spawn(move || {
             let runtime =
                 Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             runtime.unwrap().block_on(async move {
-                let (reports, _ranking) = mpsc::channel(64);
                 let worker = Worker {
-                    table: Arc::new(Live::new(table(&settings))),
+                    table: Arc::new(Live::new(table(&settings, strategy))),
                     settings: Arc::new(Live::new(Arc::new(settings))),
                     metrics: registry,
                     clock: Clock::start(),
                     replay: ReplayBudget::default(),
-                    reports,
+                    reports: sender,
                 };
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 nearway_proxy::serve(worker, listener, stop, drain).await;
             });
         });
-        Self { listen, metrics, shutdown, thread: Some(thread) }
+        let reports = Mutex::new(reports);
+        Self { listen, metrics, shutdown, thread: Some(thread), reports }
+    }
+
+    /// The next thing that the ranking is told.
+    pub(crate) fn report(&self) -> Report {
+        let mut next = None;
+        eventually("a report", || {
+            next = self.reports.lock().unwrap().try_recv().ok();
+            next.is_some()
+        });
+        next.unwrap()
     }
 
     /// A client connection.
@@ -198,6 +230,7 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         backoff: Backoff { least: Duration::from_millis(10), most: Duration::from_millis(40) },
         retry_share: 0.2,
         hedge_share: None,
+        rescue: true,
         hold_first_event: true,
         hold_total: 256 * 1024 * 1024,
         read_ahead: 256 * 1024 * 1024,
@@ -233,9 +266,9 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
     }
 }
 
-fn table(settings: &Settings) -> Arc<Table> {
+fn table(settings: &Settings, strategy: Strategy) -> Arc<Table> {
     let routing = RoutingSettings {
-        strategy: Strategy::Average,
+        strategy,
         rank_by: RankBy::FirstToken,
         window: Duration::from_secs(300),
         switch: Switch { percent: 15.0, at_least: Duration::from_millis(10), hold: PATIENCE },
@@ -257,7 +290,11 @@ fn table(settings: &Settings) -> Arc<Table> {
     let named = settings.metric_deployments.clone();
     let mut ranker = Ranker::new(routing, settings.generation, regions, named);
     // what is named was measured, each region to be a little slower than the one before
-    let took = (1..).map(|place| Duration::from_micros(100) * place);
+    let step = match strategy {
+        Strategy::Adaptive => TAKES,
+        Strategy::Average => Duration::from_micros(100),
+    };
+    let took = (1..).map(|place| step * place);
     for deployment in &settings.metric_deployments {
         for (target, took) in settings.regions.iter().zip(took.clone()) {
             let outcome = Outcome::Answer { first_token: Some(took), total: 2 * took, tokens: 1 };

@@ -35,6 +35,10 @@ mod raw;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
+mod rescue;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod silent;

@@ -18,6 +18,7 @@ pub struct ProxyMetrics {
     malformed: Counter,
     retries_refused: Counter,
     hedges: [Counter; HedgeEvent::ALL.len()],
+    rescues: [Counter; HedgeEvent::ALL.len()],
     hedge_prompts: Counter,
     reports_dropped: Counter,
     accepted: Counter,
@@ -34,6 +35,8 @@ impl ProxyMetrics {
             retries_refused: metrics.counter(&names::RETRIES_REFUSED, &[]),
             hedges: HedgeEvent::ALL
                 .map(|event| metrics.counter(&names::HEDGES, &[("event", event.as_str())])),
+            rescues: HedgeEvent::ALL
+                .map(|event| metrics.counter(&names::RESCUES, &[("event", event.as_str())])),
             hedge_prompts: metrics
                 .counter(&names::HEDGE_TOKENS, &[("kind", TokenKind::Prompt.as_str())]),
             reports_dropped: metrics.counter(&names::REPORTS_DROPPED, &[]),
@@ -74,6 +77,13 @@ impl ProxyMetrics {
     /// A second attempt was made beside one that was late, or is over.
     pub fn hedged(&self, event: HedgeEvent) {
         if let Some(counter) = self.hedges.get(event as usize) {
+            counter.increment(1);
+        }
+    }
+
+    /// The same beside one that was stuck.
+    pub fn rescued(&self, event: HedgeEvent) {
+        if let Some(counter) = self.rescues.get(event as usize) {
             counter.increment(1);
         }
     }
