@@ -22,18 +22,16 @@ pub struct Remarks {
 }
 
 impl Remarks {
-    /// Those in the last bytes of an answer, of which so many as [`TAIL`] are looked at.
+    /// Those in the last bytes of an answer, of which only the last few kilobytes are looked at.
     #[must_use]
     pub fn at_end(answer: &[u8]) -> Self {
         let tail = answer.get(answer.len().saturating_sub(TAIL)..).unwrap_or(answer);
-        let count = |key: &[u8]| value(tail, key).map_or(0, number);
-        let either = |one: &[u8], other: &[u8]| count(one).max(count(other));
-        let prompt = either(b"\"prompt_tokens\"", b"\"input_tokens\"");
+        let counts = Counts::of(tail);
         let tier = value(tail, b"\"service_tier\"");
         Self {
-            output: either(b"\"completion_tokens\"", b"\"output_tokens\""),
-            reasoning: count(b"\"reasoning_tokens\""),
-            cached: prompt > 0 && count(b"\"cached_tokens\"") > prompt / 2,
+            output: counts.output,
+            reasoning: counts.reasoning,
+            cached: counts.prompt > 0 && counts.cached > counts.prompt / 2,
             filtered: value(tail, b"\"finish_reason\"")
                 .is_some_and(|reason| reason.starts_with(b"\"content_filter\"")),
             other_tier: tier
@@ -54,11 +52,49 @@ impl Remarks {
     }
 }
 
+/// Tokens by what they are counted for; of several such keys the last one counts.
+#[derive(Default)]
+struct Counts {
+    prompt: u32,
+    output: u32,
+    reasoning: u32,
+    cached: u32,
+}
+
+impl Counts {
+    /// One search for what the keys have in common: most answers have none, and each search costs as much
+    /// as the rest.
+    fn of(tail: &[u8]) -> Self {
+        let mut counts = Self::default();
+        for at in memmem::find_iter(tail, TOKENS) {
+            let (before, behind) = tail.split_at(at);
+            let place = match before {
+                before if before.ends_with(b"\"prompt") => &mut counts.prompt,
+                before if before.ends_with(b"\"input") => &mut counts.prompt,
+                before if before.ends_with(b"\"completion") => &mut counts.output,
+                before if before.ends_with(b"\"output") => &mut counts.output,
+                before if before.ends_with(b"\"reasoning") => &mut counts.reasoning,
+                before if before.ends_with(b"\"cached") => &mut counts.cached,
+                _ => continue,
+            };
+            *place = after_colon(behind.get(TOKENS.len()..).unwrap_or_default()).map_or(0, number);
+        }
+        counts
+    }
+}
+
+/// The end of a key that counts.
+const TOKENS: &[u8] = b"_tokens\"";
+
 /// What follows the last such key.
 fn value<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
-    let at = memmem::rfind(text, key)?;
-    let rest = text.get(at + key.len()..)?.trim_ascii_start();
-    Some(rest.strip_prefix(b":")?.trim_ascii_start())
+    // forwards: backwards there is no fast search
+    let at = memmem::find_iter(text, key).last()?;
+    after_colon(text.get(at + key.len()..)?)
+}
+
+fn after_colon(text: &[u8]) -> Option<&[u8]> {
+    Some(text.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
 }
 
 fn number(text: &[u8]) -> u32 {
