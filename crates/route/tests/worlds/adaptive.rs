@@ -45,7 +45,7 @@ impl Adaptive {
             strategy: Strategy::Adaptive,
             rank_by: RankBy::FirstToken,
             window: interval * 2,
-            switch: Switch { percent: 15.0, at_least: Duration::from_millis(10), hold: interval },
+            switch: Switch { percent: 20.0, at_least: Duration::from_millis(10), hold: interval },
             probe_interval: interval,
             probe_timeout: interval.mul_f64(PROBE_TIMEOUT),
             stale_after: interval * 6,
