@@ -39,7 +39,7 @@ pub(crate) fn choose(
     settings: &Settings,
 ) -> Option<Choice> {
     let entry = plan.next(ranking, now, |entry| allowed(entry, identity, settings))?;
-    chosen((entry, plan.why()), ranking, now, identity, settings)
+    chosen((entry, plan.why()), ranking, identity, settings)
 }
 
 /// The next one against which nothing speaks: who has an attempt under way already asks no other.
@@ -53,23 +53,22 @@ pub(crate) fn choose_good(
     let is_good = |entry: &Entry| entry.condition(identity.lack(), now) == Condition::Good;
     let allowed = |entry: &Entry| allowed(entry, identity, settings) && is_good(entry);
     let entry = plan.next(ranking, now, allowed)?;
-    chosen((entry, plan.why()), ranking, now, identity, settings)
+    chosen((entry, plan.why()), ranking, identity, settings)
 }
 
 fn chosen(
     (entry, why): (&Entry, Why),
     ranking: &Ranking,
-    now: Moment,
     identity: &Identity,
     settings: &Settings,
 ) -> Option<Choice> {
     let (place, _) = settings.target(entry.region)?;
     let lead = ranking.lead(identity.shape.class());
-    let cost = lead.and_then(|lead| entry.cost(identity.shape, &lead.typical, now));
+    let expected = lead.and_then(|lead| entry.expected(identity.shape, &lead.typical));
     Some(Choice {
         place,
         why,
-        expected: cost.map(|cost| cost.expected),
+        expected,
         verdict: lead.map_or(ranking.verdict, |lead| lead.verdict),
         slowest: entry.first_token.map(|spread| spread.max),
         of_many: ranking.deployment.is_empty(),

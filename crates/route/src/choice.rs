@@ -91,18 +91,26 @@ pub(crate) fn cheapest<'t, I: Iterator<Item = &'t Entry>>(
 ) -> Option<(&'t Entry, Why)> {
     let with_cost = |entry: &'t Entry| Some((entry, entry.cost(shape, typical, now)?));
     let costs = || left().filter_map(with_cost);
-    let least = || costs().min_by(|(_, one), (_, other)| one.now.total_cmp(&other.now));
-    let Some((best, cost)) = least() else { return left().next().map(|entry| (entry, Why::Order)) };
-    if let Some(Home { region, bound }) = preferred.home
-        && let Some((home, there)) = costs().find(|(entry, _)| entry.region == region)
+    let (mut least, mut of_leader, mut of_home): (Option<(&Entry, Cost)>, _, _) =
+        (None, None, None);
+    for (entry, cost) in costs() {
+        if preferred.leader == Some(entry.region) {
+            of_leader = Some((entry, cost));
+        }
+        if preferred.home.is_some_and(|home| home.region == entry.region) {
+            of_home = Some((entry, cost));
+        }
+        if least.is_none_or(|(_, least)| cost.now < least.now) {
+            least = Some((entry, cost));
+        }
+    }
+    let Some((best, cost)) = least else { return left().next().map(|entry| (entry, Why::Order)) };
+    if let (Some(Home { bound, .. }), Some((home, there))) = (preferred.home, of_home)
         && there.now <= cost.now + bound
     {
         return Some((home, Why::Home));
     }
-    let Some(leader) = preferred.leader else { return Some((best, Why::Next)) };
-    let Some((entry, at_home)) = costs().find(|(entry, _)| entry.region == leader) else {
-        return Some((best, Why::Next));
-    };
+    let Some((entry, at_home)) = of_leader else { return Some((best, Why::Next)) };
     if entry.region == best.region {
         return Some((best, Why::Leads));
     }

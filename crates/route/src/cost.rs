@@ -62,6 +62,13 @@ impl Entry {
         })
     }
 
+    /// What this request is expected to take here, failures and what has not come back left out; in
+    /// milliseconds.
+    pub fn expected(&self, shape: Shape, typical: &Typical) -> Option<f64> {
+        let circumstances = typical.beside(shape, self.vitals.in_flight());
+        Some(self.known.as_ref()?.estimate.expected(circumstances).millis)
+    }
+
     /// Whether a request that waits here is stuck: much too late itself, and either others are too or it
     /// is beyond measure.
     pub fn is_stuck(&self, wait: Wait, shape: Shape, typical: &Typical, now: Moment) -> bool {

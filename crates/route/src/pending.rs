@@ -39,7 +39,7 @@ pub struct Evidence {
     /// Natural logarithm of the probability that all of them still wait though the region is as it
     /// was; 0 or less.
     pub log: f64,
-    /// Their mean age, in milliseconds.
+    /// Their mean age, in milliseconds; 0 where they are too few to say anything.
     pub age: f64,
     /// How many there are.
     pub count: u32,
@@ -74,9 +74,12 @@ impl Pending {
 
     /// What they say, where single times scatter by this share of what is expected.
     pub(crate) fn evidence(&self, now: Moment, scatter: f64) -> Evidence {
-        let mut evidence = Evidence::default();
-        // almost always few are taken, and those lie close together
         let mut left = self.taken.load(Relaxed);
+        let mut evidence = Evidence { count: left, ..Evidence::default() };
+        if left < FEW {
+            return evidence;
+        }
+        evidence.count = 0;
         for slot in &self.slots {
             if left == 0 {
                 break;
@@ -88,10 +91,13 @@ impl Pending {
             left -= 1;
             let (since, expected) = unpack(packed);
             let age = now.since(since).as_secs_f64() * 1_000.0;
-            let deviations = (age / expected).ln() / scatter.max(SCATTER_MIN);
-            evidence.log += log_of_longer(deviations).max(EACH_AT_LEAST);
             evidence.age += age;
             evidence.count += 1;
+            // before that it is as good as certain that it still waits
+            if age > EARLY * expected {
+                let deviations = (age / expected).ln() / scatter.max(SCATTER_MIN);
+                evidence.log += log_of_longer(deviations).max(EACH_AT_LEAST);
+            }
         }
         evidence.age /= f64::from(evidence.count.max(1));
         evidence
@@ -153,6 +159,10 @@ const EXPECTED_MASK: u64 = (1 << 24) - 1;
 const EACH_AT_LEAST: f64 = -3.5;
 /// Two at their least, and a third that is late.
 const STRONG: f64 = -7.0;
+/// Fewer that wait are no evidence, however long.
+const FEW: u32 = 3;
+/// The share of what is expected up to which a request that waits says nothing.
+const EARLY: f64 = 0.7;
 /// However steady a region was, a time that is a tenth longer is nothing.
 const SCATTER_MIN: f64 = 0.12;
 
@@ -193,9 +203,9 @@ mod tests {
     #[test]
     fn the_ages_are_averaged() {
         let vitals = Arc::new(Vitals::default());
-        let _two = waiting(&vitals, 2);
+        let _three = waiting(&vitals, 3);
         let Evidence { age, count, .. } = evidence(&vitals, 1_300);
-        assert_eq!((age, count), (300.0, 2));
+        assert_eq!((age, count), (300.0, 3));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 //! Looked for in the last piece of an answer that passes, or the last few of a stream: no parser, since a
 //! key between two quotes can't stand inside of a JSON string.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// What the end of a completion says. What is not said counts as usual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,12 +29,12 @@ impl Remarks {
     pub fn at_end(answer: &[u8]) -> Self {
         let tail = answer.get(answer.len().saturating_sub(TAIL)..).unwrap_or(answer);
         let counts = Counts::of(tail);
-        let tier = value(tail, b"\"service_tier\"");
+        let tier = value(tail, &TIER);
         Self {
             output: counts.output,
             reasoning: counts.reasoning,
             cached: counts.prompt > 0 && counts.cached > counts.prompt / 2,
-            filtered: value(tail, b"\"finish_reason\"")
+            filtered: value(tail, &FINISH)
                 .is_some_and(|reason| reason.starts_with(b"\"content_filter\"")),
             other_tier: tier
                 .is_some_and(|tier| !USUAL_TIERS.iter().any(|one| tier.starts_with(one))),
@@ -66,7 +68,7 @@ impl Counts {
     /// as the rest.
     fn of(tail: &[u8]) -> Self {
         let mut counts = Self::default();
-        for at in memmem::find_iter(tail, TOKENS) {
+        for at in TOKENS.find_iter(tail) {
             let (before, behind) = tail.split_at(at);
             let place = match before {
                 before if before.ends_with(b"\"prompt") => &mut counts.prompt,
@@ -77,20 +79,23 @@ impl Counts {
                 before if before.ends_with(b"\"cached") => &mut counts.cached,
                 _ => continue,
             };
-            *place = after_colon(behind.get(TOKENS.len()..).unwrap_or_default()).map_or(0, number);
+            *place = after_colon(behind.get(TOKENS.needle().len()..).unwrap_or_default())
+                .map_or(0, number);
         }
         counts
     }
 }
 
 /// The end of a key that counts.
-const TOKENS: &[u8] = b"_tokens\"";
+static TOKENS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"_tokens\""));
+static TIER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"service_tier\""));
+static FINISH: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
 
 /// What follows the last such key.
-fn value<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+fn value<'a>(text: &'a [u8], key: &Finder<'_>) -> Option<&'a [u8]> {
     // forwards: backwards there is no fast search
-    let at = memmem::find_iter(text, key).last()?;
-    after_colon(text.get(at + key.len()..)?)
+    let at = key.find_iter(text).last()?;
+    after_colon(text.get(at + key.needle().len()..)?)
 }
 
 fn after_colon(text: &[u8]) -> Option<&[u8]> {
@@ -107,7 +112,7 @@ fn number(text: &[u8]) -> u32 {
 /// Values of `service_tier` that every request has.
 const USUAL_TIERS: [&[u8]; 3] = [b"\"default\"", b"\"auto\"", b"null"];
 /// Bytes that are looked at: a usage with all its details has less than one thousand.
-const TAIL: usize = 4096;
+const TAIL: usize = 1536;
 
 #[cfg(test)]
 mod tests {
