@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use nearway_probe::{RegionRound, Settings, one_round};
-use nearway_route::{Moment, Outcome, Ranker, Table};
+use nearway_route::{Moment, Outcome, Ranker, RoutingSettings, Strategy, Table};
 use nearway_telemetry::{Build, Metrics};
 use nearway_upstream::{Clock, PoolSettings, Pools};
 use serde_json::json;
@@ -72,11 +72,15 @@ pub(super) fn run(Probe { file, json, watch, cost, samples }: Probe) -> anyhow::
     })
 }
 
-/// As the ranking of `serve` would see this round, and nothing before it.
+/// The ranking of this round, by its averages, and of nothing before it.
 fn rank(settings: &Settings, rounds: &[RegionRound], now: Moment) -> Arc<Table> {
     let specs = settings.targets.iter().map(|target| target.spec.clone()).collect();
-    let mut ranker =
-        Ranker::new(settings.routing, settings.generation, specs, settings.deployments.clone());
+    let mut ranker = Ranker::new(
+        as_measured(settings.routing),
+        settings.generation,
+        specs,
+        settings.deployments.clone(),
+    );
     for round in rounds {
         for sample in &round.samples {
             ranker.observe(round.region, round.deployment.as_deref(), *sample);
@@ -107,4 +111,9 @@ fn show(table: &Table, rounds: &[RegionRound], as_json: bool) -> std::io::Result
 fn all_failed(rounds: &[RegionRound]) -> bool {
     let mut samples = rounds.iter().flat_map(|round| &round.samples);
     samples.all(|sample| matches!(sample.outcome, Outcome::Failure { .. }))
+}
+
+/// One round is shown as it was measured, whatever a running process would make of it.
+fn as_measured(routing: RoutingSettings) -> RoutingSettings {
+    RoutingSettings { strategy: Strategy::Average, ..routing }
 }

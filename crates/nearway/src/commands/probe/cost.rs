@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_has_no_price_shows_its_tokens_alone() {
-        let cost = of("probe: {deployments: [gpt-4.1, mine], interval: 30s, samples: 1}");
+        let cost = of("probe: {deployments: [gpt-4.1, mine], samples: 1, max_tokens: 10}");
         let text = cost.text();
         assert!(text.contains("mine"), "{text}");
         assert!(text.contains("price unknown"), "{text}");

@@ -151,6 +151,8 @@ mod tests {
 
     use nearway_route::{Asked, Moment, Outcome, Ranker, RegionId, Sample, Source};
 
+    use crate::commands::probe::as_measured;
+
     use super::*;
     use crate::assemble::Assembly;
     use crate::testing::{config, region};
@@ -161,7 +163,8 @@ mod tests {
         config.regions = ["near", "far", "gone"].map(region).into();
         let probe = Assembly::new(1).make(&config).unwrap().probe;
         let specs = probe.targets.iter().map(|target| target.spec.clone()).collect();
-        let mut ranker = Ranker::new(probe.routing, 1, specs, probe.deployments.clone());
+        let mut ranker =
+            Ranker::new(as_measured(probe.routing), 1, specs, probe.deployments.clone());
         let at = Moment::ZERO + Duration::from_secs(1);
         for (id, answer) in [(0, Some(100)), (1, Some(160)), (2, None)] {
             let outcome = match answer.map(Duration::from_millis) {
