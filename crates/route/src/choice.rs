@@ -16,8 +16,6 @@ pub enum Why {
     Order,
     /// It leads for requests of this class.
     Leads,
-    /// It has the prompt in its cache, and is not much slower than the best.
-    Home,
     /// The leader can't serve it now, or has been tried, and this one costs least.
     Next,
     /// This very request costs much less here than where its class is at home.
@@ -36,7 +34,6 @@ impl Why {
         match self {
             Self::Order => "order",
             Self::Leads => "leads",
-            Self::Home => "home",
             Self::Next => "next",
             Self::Cheaper => "cheaper",
             Self::Shares => "shares",
@@ -52,7 +49,6 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Order => "it is the first in order that is fit",
             Self::Leads => "it leads for requests like this one",
-            Self::Home => "it has the prompt in its cache, and is not much slower than the best",
             Self::Next => "the leader cannot serve it now, and this one costs least",
             Self::Cheaper => "this very request costs much less here than at the leader",
             Self::Shares => "the leader is busy, and this one is as good",
@@ -62,54 +58,27 @@ impl fmt::Display for Why {
     }
 }
 
-/// Where the prompt of a request is in the cache, and what that is worth.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Home {
-    /// The region.
-    pub region: RegionId,
-    /// By how many milliseconds it may be slower than the best and still be preferred.
-    pub bound: f64,
-}
-
-/// Whom a request prefers.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Preferred {
-    /// The leader of its class.
-    pub(crate) leader: Option<RegionId>,
-    /// Before that one.
-    pub(crate) home: Option<Home>,
-}
-
 /// The region among `left` that this request goes to; `None` if there are none. One whose times are
 /// not known comes behind those whose are.
 pub(crate) fn cheapest<'t, I: Iterator<Item = &'t Entry>>(
     left: impl Fn() -> I,
-    preferred: Preferred,
+    leader: Option<RegionId>,
     shape: Shape,
     typical: &Typical,
     now: Moment,
 ) -> Option<(&'t Entry, Why)> {
     let with_cost = |entry: &'t Entry| Some((entry, entry.cost(shape, typical, now)?));
     let costs = || left().filter_map(with_cost);
-    let (mut least, mut of_leader, mut of_home): (Option<(&Entry, Cost)>, _, _) =
-        (None, None, None);
+    let (mut least, mut of_leader): (Option<(&Entry, Cost)>, _) = (None, None);
     for (entry, cost) in costs() {
-        if preferred.leader == Some(entry.region) {
+        if leader == Some(entry.region) {
             of_leader = Some((entry, cost));
-        }
-        if preferred.home.is_some_and(|home| home.region == entry.region) {
-            of_home = Some((entry, cost));
         }
         if least.is_none_or(|(_, least)| cost.now < least.now) {
             least = Some((entry, cost));
         }
     }
     let Some((best, cost)) = least else { return left().next().map(|entry| (entry, Why::Order)) };
-    if let (Some(Home { bound, .. }), Some((home, there))) = (preferred.home, of_home)
-        && there.now <= cost.now + bound
-    {
-        return Some((home, Why::Home));
-    }
     let Some((entry, at_home)) = of_leader else { return Some((best, Why::Next)) };
     if entry.region == best.region {
         return Some((best, Why::Leads));
@@ -142,7 +111,7 @@ const MOVE: f64 = 0.02;
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use super::*;
     use crate::{
@@ -153,7 +122,6 @@ mod tests {
         mix::Mix,
         pending::Pends,
         table::Entry,
-        track::LiveTally,
         vitals::InFlight,
     };
 
@@ -176,38 +144,14 @@ mod tests {
                 estimate.observe(millis + per_request * f64::from(in_flight), beside(in_flight));
             }
         }
-        Entry {
-            region: RegionId(id),
-            name: format!("r{id}").into(),
-            tier: 0,
-            zone: None,
-            state: State::Fresh,
-            score: None,
-            known: Some(Known { estimate, failing: 0.0, answered: None }),
-            first_token: None,
-            total: None,
-            head: None,
-            samples: 0,
-            failures: 0,
-            last_sample: None,
-            last_failure: None,
-            last_error: None,
-            live: LiveTally::default(),
-            vitals: Arc::default(),
-            region_vitals: Arc::default(),
-        }
+        let known = Some(Known { estimate, failing: 0.0, answered: None });
+        Entry { known, ..Entry::bare(id, State::Fresh) }
     }
 
     fn choose(entries: &[Entry], leader: Option<u32>, now: Moment) -> (u32, Why) {
         let left = || entries.iter();
-        let (entry, why) = cheapest(
-            left,
-            Preferred { leader: leader.map(RegionId), home: None },
-            SHAPE,
-            &typical(),
-            now,
-        )
-        .expect("there are entries");
+        let (entry, why) = cheapest(left, leader.map(RegionId), SHAPE, &typical(), now)
+            .expect("there are entries");
         (entry.region.0, why)
     }
 
@@ -245,23 +189,6 @@ mod tests {
         let alone = [entry(0, 100.0, 0.0), entry(1, 105.0, 0.0)];
         let _held = busy(&alone[0], 50);
         assert_eq!(choose(&alone, Some(0), at(0)), (0, Why::Leads), "load does not tell here");
-    }
-
-    #[test]
-    fn a_home_is_kept_while_it_is_not_much_slower() {
-        let entries = [entry(0, 100.0, 0.0), entry(1, 160.0, 0.0)];
-        let choose = |bound, now| {
-            let home = Some(Home { region: RegionId(1), bound });
-            let preferred = Preferred { leader: Some(RegionId(0)), home };
-            let left = || entries.iter();
-            let (entry, why) = cheapest(left, preferred, SHAPE, &typical(), now).unwrap();
-            (entry.region.0, why)
-        };
-        assert_eq!(choose(80.0, at(0)), (1, Why::Home));
-        assert_eq!(choose(40.0, at(0)), (0, Why::Leads), "too slow");
-        let pend = || Pends::begin(entries[1].vitals.clone(), at(0), Duration::from_millis(100));
-        let _waiting: Vec<_> = (0..4).map(|_| pend()).collect();
-        assert_eq!(choose(80.0, at(900)), (0, Why::Leads), "it answers nobody");
     }
 
     #[test]

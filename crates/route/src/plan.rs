@@ -5,7 +5,7 @@
 //! gets, and whether it may be repeated at all, the proxy decides.
 
 use crate::{
-    choice::{Home, Preferred, Why, cheapest},
+    choice::{Why, cheapest},
     condition::Condition,
     lack::Lack,
     moment::Moment,
@@ -24,7 +24,6 @@ pub struct Plan {
     last_resort: bool,
     sent_once: bool,
     shape: Option<Shape>,
-    home: Option<Home>,
     why: Why,
     tried: [RegionId; MAX_TRIED],
     count: usize,
@@ -40,7 +39,6 @@ impl Plan {
             last_resort,
             sent_once: false,
             shape: None,
-            home: None,
             why: Why::Order,
             tried,
             count: 0,
@@ -62,13 +60,6 @@ impl Plan {
     #[must_use]
     pub const fn of(self, shape: Shape) -> Self {
         Self { shape: Some(shape), ..self }
-    }
-
-    /// Where the prompt is in the cache: its first attempt goes there while that is not much slower.
-    /// Counts only beside [`Self::of`].
-    #[must_use]
-    pub const fn at_home(self, home: Option<Home>) -> Self {
-        Self { home, ..self }
     }
 
     /// The region to try next, among those that are `allowed`; `None` when there is none left that
@@ -164,11 +155,8 @@ impl Plan {
             };
             let tier = left().filter(seems_fit).map(|entry| entry.tier).min()?;
             let in_tier = || left().filter(seems_fit).filter(|entry| entry.tier == tier);
-            let preferred = match self.count {
-                0 => Preferred { leader: lead.leader, home: self.home },
-                _ => Preferred::default(),
-            };
-            let (entry, why) = cheapest(in_tier, preferred, shape, &lead.typical, now)?;
+            let leader = if self.count == 0 { lead.leader } else { None };
+            let (entry, why) = cheapest(in_tier, leader, shape, &lead.typical, now)?;
             if self.is_fit(entry, now, ask) {
                 return Some((entry, why));
             }
@@ -247,7 +235,7 @@ enum Ask {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -262,7 +250,6 @@ mod tests {
         pending::Pends,
         sample::Measured,
         shape::Class,
-        track::LiveTally,
         verdict::Verdict,
         vitals::Vitals,
     };
@@ -282,31 +269,8 @@ mod tests {
         Moment::ZERO + Duration::from_secs(seconds)
     }
 
-    fn entry(id: u32, state: State) -> Entry {
-        Entry {
-            region: RegionId(id),
-            name: format!("r{id}").into(),
-            tier: 0,
-            zone: None,
-            state,
-            score: None,
-            known: None,
-            first_token: None,
-            total: None,
-            head: None,
-            samples: 0,
-            failures: 0,
-            last_sample: None,
-            last_failure: None,
-            last_error: None,
-            live: LiveTally::default(),
-            vitals: Arc::default(),
-            region_vitals: Arc::default(),
-        }
-    }
-
     fn cooled(id: u32, state: State, seconds: u64) -> Entry {
-        let entry = entry(id, state);
+        let entry = Entry::bare(id, state);
         entry.vitals.cool_until(at(seconds));
         entry
     }
@@ -323,7 +287,7 @@ mod tests {
     }
 
     fn fresh(ids: std::ops::Range<u32>) -> Ranking {
-        ranking(ids.map(|id| entry(id, State::Fresh)))
+        ranking(ids.map(|id| Entry::bare(id, State::Fresh)))
     }
 
     fn open(vitals: &Vitals, now: Moment) {
@@ -353,13 +317,13 @@ mod tests {
     fn good_ones_come_in_order_then_the_least_bad() {
         let ranking = ranking([
             cooled(0, State::Fresh, 60),
-            entry(1, State::Fresh),
-            entry(2, State::Stale),
+            Entry::bare(1, State::Fresh),
+            Entry::bare(2, State::Stale),
             cooled(3, State::Unknown, 5),
-            entry(4, State::Unknown),
-            entry(5, State::Down),
+            Entry::bare(4, State::Unknown),
+            Entry::bare(5, State::Down),
             cooled(6, State::Down, 5),
-            entry(7, State::Down),
+            Entry::bare(7, State::Down),
         ]);
         let now = Moment::ZERO;
         assert_eq!(all_of(&ranking, now, |_| true), [1, 2, 4, 3, 0, 5, 7, 6]);
@@ -461,8 +425,8 @@ mod tests {
 
     #[test]
     fn a_tier_that_is_nearly_spent_spills_into_the_next_one_and_comes_back() {
-        let spare = Entry { tier: 1, ..entry(1, State::Fresh) };
-        let ranking = ranking([entry(0, State::Fresh), spare]);
+        let spare = Entry { tier: 1, ..Entry::bare(1, State::Fresh) };
+        let ranking = ranking([Entry::bare(0, State::Fresh), spare]);
         assert_eq!(first_of(&ranking, at(0)), Some(0));
         ranking.order[0].vitals.nearly_spent_until(at(5));
         assert_eq!(first_of(&ranking, at(4)), Some(1));
@@ -483,7 +447,7 @@ mod tests {
 
     #[test]
     fn two_half_open_breakers_are_tried_together_or_not_at_all() {
-        let ranking = ranking([entry(0, State::Fresh)]);
+        let ranking = ranking([Entry::bare(0, State::Fresh)]);
         let [only] = &*ranking.order else { panic!("as many as made") };
         open(&only.region_vitals, at(0));
         open(&only.vitals, at(0));
@@ -520,7 +484,7 @@ mod tests {
     fn another_ranking_in_between_repeats_nothing() {
         let mut plan = Plan::new(CHAT, true);
         for (order, expected) in [([0, 1], Some(0)), ([1, 0], Some(1)), ([0, 1], None)] {
-            let ranking = ranking(order.map(|id| entry(id, State::Fresh)));
+            let ranking = ranking(order.map(|id| Entry::bare(id, State::Fresh)));
             let next = plan.next(&ranking, Moment::ZERO, |_| true);
             assert_eq!(next.map(|entry| entry.region.0), expected);
         }
@@ -581,7 +545,7 @@ mod tests {
     }
 
     fn ill(id: u32, ills: &Ills) -> Entry {
-        let entry = entry(id, ills.state);
+        let entry = Entry::bare(id, ills.state);
         let (vitals, region) = (&entry.vitals, &entry.region_vitals);
         ills.cooled.iter().for_each(|until| vitals.cool_until(at(*until)));
         ills.nearly_spent.iter().for_each(|until| vitals.nearly_spent_until(at(*until)));

@@ -326,6 +326,33 @@ impl Entry {
     }
 }
 
+#[cfg(test)]
+impl Entry {
+    /// A region of which nothing is known but its state.
+    pub(crate) fn bare(id: u32, state: State) -> Self {
+        Self {
+            region: RegionId(id),
+            name: format!("r{id}").into(),
+            tier: 0,
+            zone: None,
+            state,
+            score: None,
+            known: None,
+            first_token: None,
+            total: None,
+            head: None,
+            samples: 0,
+            failures: 0,
+            last_sample: None,
+            last_failure: None,
+            last_error: None,
+            live: LiveTally::default(),
+            vitals: Arc::default(),
+            region_vitals: Arc::default(),
+        }
+    }
+}
+
 /// A failure to show to the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LastError {
