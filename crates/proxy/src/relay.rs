@@ -122,11 +122,6 @@ impl Relayed {
     }
 
     fn ended(&mut self) {
-        if self.settle.was_sent_twice()
-            && let Some(usage) = self.stream.as_ref().and_then(StreamEnd::usage)
-        {
-            self.settle.lost_prompt(usage.prompt);
-        }
         match (&self.stream, &self.last) {
             (Some(stream), _) => self.settle.remarked(stream.remarks()),
             (None, Some(last)) => self.settle.remarked(Remarks::at_end(last)),

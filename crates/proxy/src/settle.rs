@@ -3,33 +3,26 @@
 //! A guard from the first step on. It settles when dropped, so a client that leaves is counted too,
 //! and in-flight numbers always come back.
 
-use std::future::pending;
+mod beside;
+mod lessons;
+mod watch;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{
-    Awaited, Entry, Failure, Lack, Moment, Outcome, Ranking, Sample, Shape, Source, Vitals, Wait,
-};
+use http::{HeaderValue, Method, StatusCode, Uri};
+use nearway_route::{Awaited, Lack, Moment, Shape, Vitals};
 use nearway_telemetry::{
-    Failover, HedgeEvent, RequestLine, RequestOutcome, credential_refused, failover, request_line,
-    request_lines_enabled,
+    Failover, RequestLine, RequestOutcome, failover, request_line, request_lines_enabled,
 };
-use nearway_upstream::{Fault, FaultKind, Side};
-use nearway_wire::quota::nearly_spent;
-use nearway_wire::remarks::Remarks;
-use tokio::time::{Instant, sleep_until};
 
-use crate::Report;
-use crate::attempted::{Attempted, Whose};
+use crate::attempted::Attempted;
 use crate::budgets::Beside;
 use crate::choose::Choice;
 use crate::client_io::Busy;
 use crate::identify::Identity;
-use crate::race::Winner;
 use crate::refuse::Tried;
-use crate::retry::{Lesson, lesson};
 use crate::worker::{Prepared, Shared};
 
 /// The account of one request.
@@ -179,77 +172,6 @@ impl Settle {
         allowed
     }
 
-    /// A second region is about to be asked beside the one at work; false if that is beyond the budget.
-    pub(crate) fn asking_beside(
-        &mut self,
-        choice: Choice,
-        beside: Beside,
-        elapsed: Duration,
-    ) -> bool {
-        let allowed = self.shared.budgets.allows(beside, self.moment(elapsed));
-        if allowed {
-            self.hedge = Some((self.attempted(choice, elapsed), beside));
-            self.count_beside(beside, HedgeEvent::Started);
-        }
-        allowed
-    }
-
-    fn count_beside(&self, beside: Beside, event: HedgeEvent) {
-        match beside {
-            Beside::Hedge => self.shared.metrics.hedged(event),
-            Beside::Rescue => self.shared.metrics.rescued(event),
-        }
-    }
-
-    /// Of the two the one that does not win was bad, too: [`Self::blame`] for it.
-    pub(crate) fn blame_loser(
-        &mut self,
-        winner: Winner,
-        fault: &Fault,
-        side: Side,
-        retry_after: Option<Duration>,
-    ) {
-        let loser = match winner {
-            Winner::First => self.hedge.as_ref().map(|(attempt, _)| attempt),
-            Winner::Second => self.current.as_ref(),
-        };
-        let lacking = loser.and_then(|loser| self.blame_for(loser, fault, side, retry_after));
-        self.lacking.extend(lacking);
-    }
-
-    /// One of the two has answered; the second one was asked when the first had taken `after`. The
-    /// other one is `cancelled` unless it had failed.
-    pub(crate) fn hedged(&mut self, winner: Winner, after: Duration, cancelled: bool) {
-        let Some((hedge, beside)) = self.hedge.take() else { return };
-        self.sent_twice |= cancelled;
-        let loser = match winner {
-            Winner::First => {
-                self.count_beside(beside, HedgeEvent::Wasted);
-                Some(hedge)
-            }
-            Winner::Second => {
-                self.count_beside(beside, HedgeEvent::Won);
-                self.waited(after);
-                self.current.replace(hedge)
-            }
-        };
-        if let Some(loser) = loser.filter(|_| cancelled) {
-            let now = self.shared.clock.now();
-            self.report(&loser, now, Outcome::GivenUp { after: now.saturating_sub(loser.sent) });
-        }
-    }
-
-    /// Whether a second region was at work on the request in vain.
-    pub(crate) fn was_sent_twice(&self) -> bool {
-        self.sent_twice
-    }
-
-    /// Its prompt had so many tokens.
-    pub(crate) fn lost_prompt(&mut self, tokens: u32) {
-        self.sent_twice = false;
-        self.shared.metrics.hedge_prompt(tokens);
-    }
-
     /// The region that is asked, or was last.
     pub(crate) fn place(&self) -> Option<usize> {
         self.current.as_ref().map(|attempt| attempt.place)
@@ -266,131 +188,10 @@ impl Settle {
         self.waited += took;
     }
 
-    /// Marks whom the fault belongs to: what acts on the next request of every worker, and a report
-    /// to the ranking. What the client earned marks nobody.
-    pub(crate) fn blame(&mut self, fault: &Fault, side: Side, retry_after: Option<Duration>) {
-        let attempt = self.current.as_ref();
-        let lacking = attempt.and_then(|one| self.blame_for(one, fault, side, retry_after));
-        self.lacking.extend(lacking);
-    }
-
-    /// The same for one attempt. Returns its vitals if it says that it lacks what the request needs.
-    fn blame_for(
-        &self,
-        attempt: &Attempted,
-        fault: &Fault,
-        side: Side,
-        retry_after: Option<Duration>,
-    ) -> Option<Arc<Vitals>> {
-        let settings = &self.prepared.settings;
-        let now = self.shared.clock.now();
-        let whose = match side {
-            Side::Client | Side::Nearway | Side::Nobody => return None,
-            Side::Region => Whose::Region,
-            Side::Deployment => {
-                // a region that answers badly can be reached all the same
-                attempt.answered(Whose::Region, now);
-                Whose::Deployment
-            }
-        };
-        let vitals = attempt.vitals_of(whose);
-        let reason = fault.kind.as_str();
-        let until = |rest| Moment::from(now + rest);
-        let lesson = lesson(fault.kind);
-        if lesson == Lesson::Throttled || retry_after.is_some() {
-            let pause = settings.cooldown.throttled(retry_after);
-            vitals.refused(Moment::from(now), pause, settings.cooldown.cap);
-        }
-        match lesson {
-            Lesson::None | Lesson::Throttled | Lesson::Lacking => {}
-            Lesson::Unauthorized => {
-                // said once, not for each request that finds out
-                if vitals.unauthorized_for(Moment::from(now)).is_none()
-                    && let Some(target) = settings.regions.get(attempt.place)
-                {
-                    credential_refused(target.region.name());
-                }
-                vitals.unauthorized_until(until(settings.unauthorized_for));
-            }
-            Lesson::Failing(failure) => attempt.failed(whose, failure, reason, now),
-        }
-        let after = now.saturating_sub(attempt.sent);
-        self.report(attempt, now, Outcome::Failure { reason, after, retry_after });
-        // another region may say the same: then the request was wrong
-        (lesson == Lesson::Lacking).then(|| attempt.vitals.clone())
-    }
-
     /// What was awaited has come; the next is `awaited`, if anything.
     pub(crate) fn awaits(&mut self, awaited: Option<Awaited>) {
         if let Some(attempt) = &mut self.current {
             attempt.awaits(awaited, Moment::from(self.shared.clock.now()));
-        }
-    }
-
-    /// Ends when the region that was asked last has stopped to answer anybody.
-    pub(crate) fn silence(&self) -> impl Future<Output = ()> + use<> {
-        let shared = self.shared.clone();
-        let hedge = self.hedge.as_ref().map(|(attempt, _)| attempt);
-        let attempt = hedge.or(self.current.as_ref());
-        let watched = attempt.map(|attempt| (attempt.vitals.clone(), attempt.slowest));
-        async move {
-            let Some((vitals, usual)) = watched else { return pending().await };
-            loop {
-                shared.look.notified().await;
-                if vitals.is_silent(usual, Moment::from(shared.clock.now())) {
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Ends when the region that is asked keeps the request for much too long; `None` where nothing tells
-    /// what is too long.
-    pub(crate) fn stuck<'t>(
-        &self,
-        ranking: &'t Ranking,
-    ) -> Option<impl Future<Output = ()> + use<'t>> {
-        let (attempt, shape) = (self.current.as_ref()?, self.shape);
-        let expected = attempt.expected?;
-        let region = self.prepared.settings.regions.get(attempt.place)?.id;
-        let typical = ranking.lead(shape.class())?.typical;
-        let is_asked = |entry: &&Entry| entry.region == region;
-        let entry = ranking.order.iter().find(is_asked)?;
-        let (shared, sent) = (self.shared.clone(), attempt.sent);
-        Some(async move {
-            let so_far = || shared.clock.now().saturating_sub(sent);
-            let began = Instant::now();
-            let [first, second] = Wait::looks(expected).map(|look| {
-                let left = look.saturating_sub(so_far());
-                // a wait that can't be told is none that ends
-                began.checked_add(left).unwrap_or_else(|| began + FOREVER)
-            });
-            sleep_until(first).await;
-            loop {
-                let wait = Wait { expected, so_far: so_far().as_secs_f64() * 1_000.0 };
-                let now = Moment::from(shared.clock.now());
-                if entry.is_stuck(wait, shape, &typical, now) {
-                    return;
-                }
-                tokio::select! {
-                    () = shared.look.notified() => {}
-                    () = sleep_until(second), if Instant::now() < second => {}
-                }
-            }
-        })
-    }
-
-    /// Ends with the worker's next look.
-    pub(crate) fn next_look(&self) -> impl Future<Output = ()> + use<> {
-        let shared = self.shared.clone();
-        async move { shared.look.notified().await }
-    }
-
-    /// What the region says of its quota: when little is left, others come first.
-    pub(crate) fn quota(&self, headers: &HeaderMap) {
-        if let (Some(attempt), Some(spent)) = (&self.current, nearly_spent(headers)) {
-            let spent = spent.min(self.prepared.settings.cooldown.cap);
-            attempt.vitals.nearly_spent_until(Moment::from(self.shared.clock.now() + spent));
         }
     }
 
@@ -441,49 +242,6 @@ impl Settle {
         self.bytes_out += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
 
-    /// The answer begins: whether its tokens can be seen as they come, and whether another deployment
-    /// than the one that was asked for makes it.
-    pub(crate) fn begins(&mut self, shows_tokens: bool, spilled: bool) {
-        self.unlike |= spilled;
-        let Some(attempt) = &mut self.current else { return };
-        // it is not the one that was expected
-        if shows_tokens != attempt.asked.shape.streams {
-            attempt.pends_no_more();
-        }
-        attempt.asked.shape.streams = shows_tokens;
-    }
-
-    /// No answer follows but a connection, for as long as both sides like.
-    pub(crate) fn tunnels(&mut self) {
-        self.unlike = true;
-        if let Some(attempt) = &mut self.current {
-            attempt.pends_no_more();
-        }
-    }
-
-    /// The first content token is here, after the model has thought if it `thinks`.
-    pub(crate) fn first_token(&mut self, thinks: bool) {
-        self.awaits(None);
-        if thinks {
-            self.prepared.thought(self.deployment_place, self.shared.clock.now());
-        }
-        let Some(attempt) = &mut self.current else { return };
-        attempt.pends_no_more();
-        let after = self.shared.clock.now().saturating_sub(attempt.sent);
-        self.first_token = Some(after);
-        self.prepared.route(Some(attempt.place), self.deployment_place).first_token(after);
-    }
-
-    /// What the end of the answer says of it.
-    pub(crate) fn remarked(&mut self, remarks: Remarks) {
-        let Remarks { output, reasoning, cached, filtered, other_tier } = remarks;
-        self.output = output;
-        self.unlike |= cached || other_tier || (filtered && self.first_token.is_none());
-        if reasoning > 0 && self.first_token.is_some() {
-            self.prepared.thought(self.deployment_place, self.shared.clock.now());
-        }
-    }
-
     /// The answer went out to its end.
     pub(crate) fn finish_as_answered(&mut self) {
         let status = self.status.unwrap_or(StatusCode::OK);
@@ -532,37 +290,7 @@ impl Settle {
         let (why, verdict) = self.current.as_ref().filter(|_| self.wants_reason)?.reason;
         HeaderValue::try_from(format!("{}; {}", why.as_str(), verdict.as_str())).ok()
     }
-
-    /// What a good answer teaches: its times, unless they say nothing of the next one's.
-    fn lesson_of(&self, attempt: &Attempted, now: Duration) -> Outcome {
-        let total = self.ended.unwrap_or(now).saturating_sub(attempt.sent);
-        let first_token = self.first_token;
-        let thinks = first_token.is_some() && self.prepared.thinks(self.deployment_place, now);
-        if self.unlike || thinks {
-            return Outcome::Reachable { head: first_token.unwrap_or(total) };
-        }
-        Outcome::Answer { first_token, total, tokens: self.output }
-    }
-
-    fn report(&self, attempt: &Attempted, now: Duration, outcome: Outcome) {
-        let settings = &self.prepared.settings;
-        let Some(target) = settings.regions.get(attempt.place) else { return };
-        let report = Report {
-            region: target.id,
-            deployment: settings.metric_deployments.get(self.deployment_place).cloned(),
-            sample: Sample {
-                at: Moment::from(now),
-                source: Source::Live,
-                asked: attempt.asked,
-                outcome,
-            },
-        };
-        self.shared.reports.push(report, &self.shared.metrics);
-    }
 }
-
-/// Longer than any request lasts.
-const FOREVER: Duration = Duration::from_secs(1 << 30);
 
 impl Drop for Settle {
     fn drop(&mut self) {
@@ -582,31 +310,7 @@ impl Drop for Settle {
         if let Some(client) = self.prepared.client(self.client) {
             client.ended(outcome);
         }
-        match (outcome, &self.current) {
-            (RequestOutcome::Ok, Some(attempt)) => {
-                attempt.answered(Whose::Deployment, now);
-                attempt.answered(Whose::Region, now);
-                self.report(attempt, now, self.lesson_of(attempt, now));
-            }
-            (RequestOutcome::Truncated | RequestOutcome::FailedStream, Some(attempt)) => {
-                let reason = match outcome {
-                    RequestOutcome::FailedStream => FaultKind::ServerError.as_str(),
-                    _ => FaultKind::Truncated.as_str(),
-                };
-                attempt.failed(Whose::Deployment, Failure::Fault, reason, now);
-                let after = now.saturating_sub(attempt.sent);
-                self.report(attempt, now, Outcome::Failure { reason, after, retry_after: None });
-            }
-            (RequestOutcome::ClientGone, Some(attempt)) => {
-                let hedge = self.hedge.as_ref().map(|(attempt, _)| attempt);
-                for attempt in hedge.into_iter().chain([attempt]) {
-                    if let Some(after) = attempt.in_vain(now) {
-                        self.report(attempt, now, Outcome::GivenUp { after });
-                    }
-                }
-            }
-            _ => {}
-        }
+        self.teach(outcome, now);
         if let Some((method, uri)) = &self.line {
             request_line(&RequestLine {
                 method: method.as_str(),

@@ -6,7 +6,6 @@ use nearway_wire::endpoint::Operation;
 use nearway_wire::remarks::Remarks;
 use nearway_wire::sse::events_in;
 use nearway_wire::stream_error::{Boundary, ends_in_failure, error_event};
-use nearway_wire::usage::{Usage, usage_at_end};
 
 use crate::refuse::{IDLE_TIMEOUT, TIMEOUT};
 use crate::relay::RelayError;
@@ -49,11 +48,6 @@ impl StreamEnd {
         let said = Remarks::at_end(last).or(Remarks::at_end(earlier));
         let counted = self.events.saturating_sub(FRAME);
         Remarks { output: if said.output > 0 { said.output } else { counted }, ..said }
-    }
-
-    /// The tokens that the region counted, where its last events tell.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        usage_at_end(&self.last)
     }
 
     /// The event that tells the client why there is no more; `None` in the middle of another one,

@@ -4,19 +4,19 @@
 //! Looked for in the last piece of an answer that passes, or the last few of a stream: no parser, since a
 //! key between two quotes can't stand inside of a JSON string.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
+use memchr::memchr_iter;
 
 /// What the end of a completion says. What is not said counts as usual.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Remarks {
+    /// Tokens of the prompt; 0 when unknown.
+    pub prompt: u32,
     /// Generated tokens, hidden reasoning included; 0 when unknown.
     pub output: u32,
     /// Tokens of hidden reasoning among them.
     pub reasoning: u32,
-    /// Most of the prompt was read from a cache.
-    pub cached: bool,
+    /// Tokens of the prompt that were read from a cache.
+    pub cached: u32,
     /// The content filter cut it short.
     pub filtered: bool,
     /// It was served with another priority than usual (`service_tier`).
@@ -24,78 +24,59 @@ pub struct Remarks {
 }
 
 impl Remarks {
-    /// Those in the last bytes of an answer, of which only the last few kilobytes are looked at.
+    /// Those in the last bytes of an answer, of which only the last [`TAIL`] are looked at. Of several such
+    /// keys the last one counts.
     #[must_use]
     pub fn at_end(answer: &[u8]) -> Self {
         let tail = answer.get(answer.len().saturating_sub(TAIL)..).unwrap_or(answer);
-        let counts = Counts::of(tail);
-        let tier = value(tail, &TIER);
-        Self {
-            output: counts.output,
-            reasoning: counts.reasoning,
-            cached: counts.prompt > 0 && counts.cached > counts.prompt / 2,
-            filtered: value(tail, &FINISH)
-                .is_some_and(|reason| reason.starts_with(b"\"content_filter\"")),
-            other_tier: tier
-                .is_some_and(|tier| !USUAL_TIERS.iter().any(|one| tier.starts_with(one))),
+        let mut remarks = Self::default();
+        // one search for what all these keys have, and hardly anything else
+        for at in memchr_iter(b'_', tail) {
+            let Some((before, [_, behind @ ..])) = tail.split_at_checked(at) else { break };
+            remarks.read(before, behind);
         }
+        remarks
+    }
+
+    /// A key that is cut in two by an underscore, and what follows it.
+    fn read(&mut self, before: &[u8], behind: &[u8]) {
+        let value = |key: &[u8]| after_colon(behind.strip_prefix(key)?);
+        if let Some(count) = value(b"tokens\"") {
+            let place = match before {
+                before if before.ends_with(b"\"prompt") => &mut self.prompt,
+                before if before.ends_with(b"\"input") => &mut self.prompt,
+                before if before.ends_with(b"\"completion") => &mut self.output,
+                before if before.ends_with(b"\"output") => &mut self.output,
+                before if before.ends_with(b"\"reasoning") => &mut self.reasoning,
+                before if before.ends_with(b"\"cached") => &mut self.cached,
+                _ => return,
+            };
+            *place = number(count);
+        } else if let Some(tier) = value(b"tier\"").filter(|_| before.ends_with(b"\"service")) {
+            self.other_tier = !USUAL_TIERS.iter().any(|usual| tier.starts_with(usual));
+        } else if let Some(reason) = value(b"reason\"").filter(|_| before.ends_with(b"\"finish")) {
+            self.filtered = reason.starts_with(b"\"content_filter\"");
+        }
+    }
+
+    /// Whether most of the prompt was read from a cache.
+    #[must_use]
+    pub const fn is_cached(&self) -> bool {
+        self.prompt > 0 && self.cached > self.prompt / 2
     }
 
     /// These, completed by those of a piece that came before.
     #[must_use]
     pub fn or(self, earlier: Self) -> Self {
         Self {
+            prompt: self.prompt.max(earlier.prompt),
             output: self.output.max(earlier.output),
             reasoning: self.reasoning.max(earlier.reasoning),
-            cached: self.cached || earlier.cached,
+            cached: self.cached.max(earlier.cached),
             filtered: self.filtered || earlier.filtered,
             other_tier: self.other_tier || earlier.other_tier,
         }
     }
-}
-
-/// Tokens by what they are counted for; of several such keys the last one counts.
-#[derive(Default)]
-struct Counts {
-    prompt: u32,
-    output: u32,
-    reasoning: u32,
-    cached: u32,
-}
-
-impl Counts {
-    /// One search for what the keys have in common: most answers have none, and each search costs as much
-    /// as the rest.
-    fn of(tail: &[u8]) -> Self {
-        let mut counts = Self::default();
-        for at in TOKENS.find_iter(tail) {
-            let (before, behind) = tail.split_at(at);
-            let place = match before {
-                before if before.ends_with(b"\"prompt") => &mut counts.prompt,
-                before if before.ends_with(b"\"input") => &mut counts.prompt,
-                before if before.ends_with(b"\"completion") => &mut counts.output,
-                before if before.ends_with(b"\"output") => &mut counts.output,
-                before if before.ends_with(b"\"reasoning") => &mut counts.reasoning,
-                before if before.ends_with(b"\"cached") => &mut counts.cached,
-                _ => continue,
-            };
-            *place = after_colon(behind.get(TOKENS.needle().len()..).unwrap_or_default())
-                .map_or(0, number);
-        }
-        counts
-    }
-}
-
-/// The end of a key that counts.
-static TOKENS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"_tokens\""));
-static TIER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"service_tier\""));
-static FINISH: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
-
-/// What follows the last such key.
-fn value<'a>(text: &'a [u8], key: &Finder<'_>) -> Option<&'a [u8]> {
-    // forwards: backwards there is no fast search
-    let at = key.find_iter(text).last()?;
-    after_colon(text.get(at + key.needle().len()..)?)
 }
 
 fn after_colon(text: &[u8]) -> Option<&[u8]> {
@@ -132,6 +113,8 @@ mod tests {
             (r#"{"usage":{"completion_tokens":99999999999}}"#, u32::MAX, 0),
             (r#"{"usage":{"completion_tokens":-4}}"#, 0, 0),
             (r#"{"usage":{"completion_tokens""#, 0, 0),
+            (r#"{"completion_tokens":5,"other_completion_tokens":7,"completion_tokens":6}"#, 6, 0),
+            ("_", 0, 0),
             (r#"{"usage":null}"#, 0, 0),
             ("", 0, 0),
         ] {
@@ -150,13 +133,22 @@ mod tests {
             (r#""service_tier":"auto""#, usual),
             (r#""service_tier":null"#, usual),
             (r#""service_tier": "flex""#, Remarks { other_tier: true, ..usual }),
-            (r#""prompt_tokens":1500,"cached_tokens":1024"#, Remarks { cached: true, ..usual }),
-            (r#""prompt_tokens":5000,"cached_tokens":1024"#, usual),
-            (r#""input_tokens":0,"cached_tokens":0"#, usual),
             (r#""finish_reason":"content_filter""#, Remarks { filtered: true, ..usual }),
             (r#""finish_reason":"stop","content_filter_results":{}"#, usual),
         ] {
             assert_eq!(Remarks::at_end(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_cached_when_most_of_it_is() {
+        for (text, cached) in [
+            (r#""prompt_tokens":1500,"cached_tokens":1024"#, true),
+            (r#""prompt_tokens":5000,"cached_tokens":1024"#, false),
+            (r#""input_tokens":0,"cached_tokens":0"#, false),
+            (r#""cached_tokens":9"#, false),
+        ] {
+            assert_eq!(Remarks::at_end(text.as_bytes()).is_cached(), cached, "{text}");
         }
     }
 

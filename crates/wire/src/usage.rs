@@ -4,11 +4,7 @@
 //! JSON text, a response's body or the data of one event. The proxy reads it from the end of a stream
 //! whose request was sent to two regions.
 
-use bytes::Bytes;
 use serde::Deserialize;
-
-use crate::first_token::LINE_LIMIT;
-use crate::sse::Lines;
 
 /// Tokens of one completion, as the region counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,21 +28,6 @@ pub fn usage_in(event_data: &[u8]) -> Option<Usage> {
         return None;
     }
     Some(Usage { prompt: bounded(prompt), completion: bounded(completion) })
-}
-
-/// The last usage in a stream that ended with these chunks. `None` also where an event with it began
-/// before them or is longer than [`LINE_LIMIT`].
-#[must_use]
-pub fn usage_at_end(chunks: &[Bytes]) -> Option<Usage> {
-    let mut lines = Lines::new(LINE_LIMIT);
-    let mut found = None;
-    for chunk in chunks {
-        let mut rest = chunk.as_ref();
-        while let Some(line) = lines.next(&mut rest) {
-            found = line.field(b"data").and_then(usage_in).or(found);
-        }
-    }
-    found
 }
 
 fn bounded(count: Option<u64>) -> u32 {
@@ -106,27 +87,6 @@ mod tests {
         ] {
             let expected = expected.map(|(prompt, completion)| Usage { prompt, completion });
             assert_eq!(usage_in(data.as_bytes()), expected, "{data}");
-        }
-    }
-
-    #[test]
-    fn usage_is_found_at_the_end_of_a_stream() {
-        const USED: &str =
-            "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}\n\n";
-        const COMPLETED: &str = "event: response.completed\n\
-            data: {\"response\":{\"usage\":{\"input_tokens\":8,\"output_tokens\":1}}}\n\n";
-        let (start, end) = USED.split_at(20);
-        for (chunks, prompt) in [
-            (&[USED, "data: [DONE]\n\n"][..], Some(9)),
-            (&["data: {\"choices\":[]}\n\n", USED], Some(9)),
-            (&[start, end], Some(9)),
-            (&[COMPLETED], Some(8)),
-            (&[end, "data: [DONE]\n\n"], None),
-            (&["data: {\"usage\":null}\n\n", "data: [DONE]\n\n"], None),
-            (&[], None),
-        ] {
-            let bytes: Vec<_> = chunks.iter().map(|chunk| Bytes::from(*chunk)).collect();
-            assert_eq!(usage_at_end(&bytes).map(|usage| usage.prompt), prompt, "{chunks:?}");
         }
     }
 }
