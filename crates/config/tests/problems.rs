@@ -267,8 +267,8 @@ fn the_strategy_decides_how_much_a_probe_asks_unless_the_file_does() {
     };
     assert_eq!(asked("routing: {strategy: average}\n"), (3, 10, None));
     assert_eq!(asked("routing: {strategy: adaptive}\n"), (1, 1, None));
-    let text = "routing: {strategy: adaptive}\n\
-                probe: {samples: 2, max_tokens: 5, tokens_per_day: 20000}\n";
+    assert_eq!(asked(""), (1, 1, None));
+    let text = "probe: {samples: 2, max_tokens: 5, tokens_per_day: 20000}\n";
     assert_eq!(asked(text), (2, 5, Some(20_000)));
 }
 

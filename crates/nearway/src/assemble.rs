@@ -388,7 +388,7 @@ mod tests {
         };
         assert_eq!(parts.proxy.breaker, breaker);
         assert_eq!(parts.probe.samples, 5);
-        assert_eq!(parts.probe.routing.stale_after, 3 * config.probe.interval);
+        assert_eq!(parts.probe.routing.stale_after, 7 * config.probe.interval);
         let [target] = parts.probe.targets.as_slice() else { panic!("one region") };
         assert_eq!(target.deployments, [("gpt-4o".into(), "gpt-4o".into())]);
         assert_eq!(target.spec.deployments, DeploymentSet::All);
