@@ -69,6 +69,16 @@ pub(crate) fn network(region: &RegionWorld) -> Duration {
     millis(region.network_ms)
 }
 
+/// The time for which a new connection is not read.
+pub(crate) fn connect(region: &RegionWorld) -> Duration {
+    millis(region.connect_ms)
+}
+
+/// The time after its latest request at which a connection is closed, if it is.
+pub(crate) fn idle_close(region: &RegionWorld) -> Option<Duration> {
+    region.idle_close_ms.map(millis)
+}
+
 /// The status with which one request fails, if it does. Takes exactly one random number.
 pub(crate) fn failure(
     region: &RegionWorld,

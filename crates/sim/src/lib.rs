@@ -16,6 +16,7 @@ mod exchange;
 mod faults;
 mod guarded;
 mod handle;
+mod idle;
 mod latency;
 mod raw;
 mod region;

@@ -3,6 +3,7 @@
 //! Started by [`crate::Sim::start`], one loop per listener. Ends with the token; a connection
 //! also ends when its region refuses connections. What a request means is in `handle.rs`.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +15,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 use crate::body::{Cut, RegionBody};
 use crate::faults::Mode;
 use crate::handle::handle;
+use crate::idle::Latest;
+use crate::latency;
 use crate::region::Region;
 
 /// Takes connections until the simulator ends.
@@ -35,13 +39,14 @@ pub(crate) async fn accept(region: Arc<Region>, listener: TcpListener, tls: Opti
                 tracker.spawn(connection(region.clone(), stream, tls.clone()));
             }
             // out of descriptors, most likely: others will be given back
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            Err(_) => sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
 async fn connection(region: Arc<Region>, stream: TcpStream, tls: Option<TlsAcceptor>) {
-    if region.world().mode == Mode::Refuse {
+    let world = region.world();
+    if world.mode == Mode::Refuse {
         // with no linger the drop is a reset: the nearest to a refused connection that an open
         // listener can do
         let _ = stream.set_zero_linger();
@@ -50,12 +55,17 @@ async fn connection(region: Arc<Region>, stream: TcpStream, tls: Option<TlsAccep
     let _ = stream.set_nodelay(true);
     let outage = region.outage();
     let open = Open::count(&region);
+    let closes = latency::idle_close(&world);
     let spoken = async {
+        // even a wait for nothing takes until the next tick of the timers
+        if world.connect_ms > 0.0 {
+            sleep(latency::connect(&world)).await;
+        }
         match tls {
-            None => speak(region.clone(), stream).await,
+            None => speak(region.clone(), stream, closes).await,
             Some(tls) => {
                 if let Ok(stream) = tls.accept(stream).await {
-                    speak(region.clone(), stream).await;
+                    speak(region.clone(), stream, closes).await;
                 }
             }
         }
@@ -67,20 +77,30 @@ async fn connection(region: Arc<Region>, stream: TcpStream, tls: Option<TlsAccep
     drop(open);
 }
 
-async fn speak<S>(region: Arc<Region>, stream: S)
+async fn speak<S>(region: Arc<Region>, stream: S, closes: Option<Duration>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let executor = Tracked(region.tasks.tracker.clone());
+    let latest = Latest::now();
+    let told = latest.clone();
     let service = service_fn(move |request: Request<Incoming>| {
+        told.asked();
         let region = region.clone();
         async move { handle(region, request).await as Result<Response<RegionBody>, Cut> }
     });
     let mut builder = auto::Builder::new(executor);
     builder.http1().timer(TokioTimer::new()).max_headers(MAX_HEADERS);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
+    let mut spoken = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    if let Some(after) = closes {
+        tokio::select! {
+            _ = spoken.as_mut() => return,
+            () = latest.is_over(after) => spoken.as_mut().graceful_shutdown(),
+        }
+    }
     // a client that leaves and a cut on purpose both end here as errors; the counters know
-    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+    let _ = spoken.await;
 }
 
 /// Runs hyper's own tasks in the simulator's task group.

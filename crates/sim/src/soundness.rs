@@ -58,6 +58,8 @@ impl RegionWorld {
     /// [`WorldError::OutOfRange`] with the first key that is wrong.
     pub fn check(&self) -> Result<(), WorldError> {
         let times = [
+            ("connect_ms", self.connect_ms),
+            ("idle_close_ms", self.idle_close_ms.unwrap_or(0.0)),
             ("network_ms", self.network_ms),
             ("base_ms", self.base_ms),
             ("jitter_ms", self.jitter_ms),
@@ -140,6 +142,8 @@ mod tests {
         for (text, part) in [
             (region("base_ms: -1"), "base_ms"),
             (region("jitter_ms: .nan"), "jitter_ms"),
+            (region("connect_ms: -1"), "connect_ms"),
+            (region("idle_close_ms: .inf"), "idle_close_ms"),
             (region("failures: {rate: 2}"), "failure rate"),
             (region("status: 200"), "status"),
             (region("tokens: 4000000000"), "tokens"),

@@ -39,6 +39,14 @@ pub struct RegionWorld {
     /// What this region calls its deployments; all others answer 404 `DeploymentNotFound`.
     #[serde(default)]
     pub deployments: Vec<Deployment>,
+    /// Milliseconds for which a new connection is not read: what far handshakes cost. They pass from
+    /// the accept on, so that a connection opened ahead of need costs nothing.
+    #[serde(default)]
+    pub connect_ms: f64,
+    /// Milliseconds after its latest request, or after its beginning, at which a connection is closed,
+    /// behind the answers under way; left out, it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_close_ms: Option<f64>,
     /// Milliseconds to the response head of every answer, the status path included.
     #[serde(default)]
     pub network_ms: f64,
@@ -113,6 +121,8 @@ impl RegionWorld {
             display: None,
             key: key.to_owned(),
             deployments: Vec::new(),
+            connect_ms: 0.0,
+            idle_close_ms: None,
             network_ms: 0.0,
             base_ms: 0.0,
             jitter_ms: 0.0,

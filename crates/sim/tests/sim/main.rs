@@ -3,6 +3,7 @@
 
 mod chat;
 mod completions;
+mod connections;
 mod control;
 mod embeddings;
 mod errors;
