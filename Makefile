@@ -96,8 +96,8 @@ bench: ## the benchmarks
 	$(CARGO) bench --locked -p nearway-wire --bench scan
 
 .PHONY: bench-routing
-bench-routing: $(BALANCERS) ## how near each way to choose comes to the oracle (twelve minutes); WORLDS=text for some
-	$(CARGO) bench --locked -p nearway --bench routing
+bench-routing: $(BALANCERS) ## how near each way to choose comes to the oracle (13 minutes); WORLDS=text for some
+	$(CARGO) bench --locked -p nearway --bench routing $(if $(PROFILE),--profile $(PROFILE))
 
 ## What the others need
 
@@ -122,11 +122,21 @@ $(CURDIR)/$(TOOLS)/usr/bin/prometheus:
 	dpkg-deb --extract $(TOOLS)/deb/prometheus_*.deb $(TOOLS)
 	$@ --version
 
-# The same for those that the benchmark compares with; it says which it has to do without.
+# The same for those that the benchmark compares with, each with the libraries that are not installed
+# here: the script under its name says where they are. The benchmark does without what cannot be had.
 $(TOOLS)/usr/sbin/haproxy $(TOOLS)/usr/sbin/nginx: $(TOOLS)/usr/sbin/%:
-	mkdir -p $(TOOLS)/deb
-	cd $(TOOLS)/deb
-	{ apt-get download $* && dpkg-deb --extract $*_*.deb ..; } || echo "$* cannot be had: skipped"
+	root=$(CURDIR)/$(TOOLS)/$*
+	rm -rf $$root
+	mkdir -p $$root $(@D)
+	fetch() {
+	  libraries=$$(apt-get --simulate --no-install-recommends install $* | sed -n 's/^Inst \(lib[^ ]*\).*/\1/p')
+	  (cd $$root && apt-get download $* $$libraries)
+	}
+	fetch || { $(SUDO) apt-get update && fetch; } || true
+	find $$root -name '*.deb' -exec dpkg-deb --extract {} $$root ';'
+	printf '#!/bin/sh\nLD_LIBRARY_PATH=$$(echo %s/usr/lib/*-linux-gnu*) exec %s/usr/sbin/$* "$$@"\n' $$root $$root >$@
+	chmod +x $@
+	$@ -v || { rm $@; echo "bench-routing does without $*: it cannot be fetched, or does not start"; }
 
 # Unoptimised, they are built three times as fast, and still answer in a second.
 $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-fuzz: $(TOOLS)/bin/cargo-%:
