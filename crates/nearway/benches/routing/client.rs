@@ -9,27 +9,22 @@ use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::spawn_local, time::Instant};
 
-use crate::worlds::{DEPLOYMENT, KEY, OUTPUT, Request};
+use crate::{
+    first_content::FirstContent,
+    score::Answer,
+    world::{DEPLOYMENT, KEY, OUTPUT, Request},
+};
 
 /// Connections to one address.
 #[derive(Debug)]
 pub(crate) struct Client {
     address: SocketAddr,
+    /// The one that was used last is taken first.
     idle: RefCell<Vec<Connection>>,
 }
 
-type Connection = http1::SendRequest<Full<Bytes>>;
-
-/// A good answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    /// Milliseconds to the first content.
-    pub(crate) first: f64,
-    /// Milliseconds to the end.
-    pub(crate) total: f64,
-    /// The region's name for itself.
-    pub(crate) region: String,
-}
+type Body = Full<Bytes>;
+type Connection = http1::SendRequest<Body>;
 
 impl Client {
     pub(crate) const fn new(address: SocketAddr) -> Self {
@@ -40,30 +35,43 @@ impl Client {
     pub(crate) async fn chat(&self, request: Request) -> Option<Answer> {
         let began = Instant::now();
         let since = || Instant::now().duration_since(began).as_secs_f64() * 1_000.0;
-        let mut connection = self.connection().await?;
-        let mut response = connection.send_request(chat(self.address, request)).await.ok()?;
-        if response.status() != StatusCode::OK {
-            return None;
-        }
+        let (connection, mut response) = self.send(&chat(self.address, request)).await?;
         let region = served_by(&response);
-        let mut first = None;
+        let is_good = response.status() == StatusCode::OK;
+        let (mut content, mut first) = (FirstContent::default(), None);
         while let Some(frame) = response.body_mut().frame().await {
             let data = frame.ok()?.into_data().unwrap_or_default();
-            if first.is_none() && has_content(&data) {
+            if first.is_none() && content.is_here(&data) {
                 first = Some(since());
             }
         }
         self.idle.borrow_mut().push(connection);
-        Some(Answer { first: first?, total: since(), region })
+        Some(Answer { first: first?, total: since(), region }).filter(|_| is_good)
     }
 
-    async fn connection(&self) -> Option<Connection> {
+    /// Whether a request needs a new connection.
+    pub(crate) fn is_cold(&self) -> bool {
+        self.idle.borrow().iter().all(Connection::is_closed)
+    }
+
+    /// On a kept connection, if one is left; on a new one if that dies before any answer, as the other end
+    /// may have closed it meanwhile.
+    async fn send(&self, request: &HttpRequest<Body>) -> Option<(Connection, Response<Incoming>)> {
         loop {
-            let Some(mut idle) = self.idle.borrow_mut().pop() else { break };
-            if idle.ready().await.is_ok() {
-                return Some(idle);
+            let Some(mut kept) = self.idle.borrow_mut().pop() else { break };
+            if kept.ready().await.is_ok() {
+                if let Ok(response) = kept.send_request(request.clone()).await {
+                    return Some((kept, response));
+                }
+                break;
             }
         }
+        let mut connection = self.connect().await?;
+        let response = connection.send_request(request.clone()).await.ok()?;
+        Some((connection, response))
+    }
+
+    async fn connect(&self) -> Option<Connection> {
         let stream = TcpStream::connect(self.address).await.ok()?;
         stream.set_nodelay(true).ok()?;
         let (connection, driver) = http1::handshake(TokioIo::new(stream)).await.ok()?;
@@ -76,15 +84,14 @@ impl Client {
 pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
     let request = HttpRequest::get(path).header("host", address.to_string());
     let request = request.body(Full::default()).unwrap();
-    let Some(mut connection) = Client::new(address).connection().await else {
+    let Some((_connection, response)) = Client::new(address).send(&request).await else {
         return String::new();
     };
-    let Ok(response) = connection.send_request(request).await else { return String::new() };
     let whole = response.into_body().collect().await.map(Collected::to_bytes);
     String::from_utf8_lossy(&whole.unwrap_or_default()).into_owned()
 }
 
-fn chat(address: SocketAddr, request: Request) -> HttpRequest<Full<Bytes>> {
+fn chat(address: SocketAddr, request: Request) -> HttpRequest<Body> {
     let Request { prompt, streams, .. } = request;
     // about four characters a token
     let content = "word".repeat(usize::try_from(prompt).unwrap_or_default());
@@ -103,10 +110,4 @@ fn chat(address: SocketAddr, request: Request) -> HttpRequest<Full<Bytes>> {
 fn served_by(response: &Response<Incoming>) -> String {
     let name = response.headers().get("x-ms-region").and_then(|name| name.to_str().ok());
     name.unwrap_or_default().to_owned()
-}
-
-/// Whether a piece of an answer, streamed or not, holds a first token: all of them have letters.
-fn has_content(data: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(data);
-    text.split_once(r#""content":""#).is_some_and(|(_, rest)| !rest.starts_with('"'))
 }

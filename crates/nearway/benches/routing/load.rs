@@ -8,29 +8,25 @@ use tokio::{
 };
 
 use crate::{
-    choosers::Chooser,
-    client::{Answer, Client},
-    worlds::{FAILURE, Request, World},
+    choosers::{Chooser, Sight},
+    client::Client,
+    score::{Answer, Ended},
+    world::{FAILURE, Request, World},
 };
-
-/// What came of one request.
-#[derive(Clone, Debug)]
-pub(crate) struct Ended {
-    pub(crate) request: Request,
-    /// Milliseconds: the first token of a stream, the end of any other; more for an error.
-    pub(crate) cost: f64,
-    pub(crate) answer: Option<Answer>,
-}
 
 /// Where requests go: to the regions by choice, or all to one proxy.
 #[derive(Debug)]
 pub(crate) enum Way {
-    Choice {
-        chooser: RefCell<Box<dyn Chooser>>,
-        regions: Vec<Client>,
-        in_flight: RefCell<Vec<u32>>,
-    },
+    Choice(Choice),
     Proxy(Client),
+}
+
+/// A chooser and the regions that it chooses from.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    chooser: RefCell<Box<dyn Chooser>>,
+    regions: Vec<Client>,
+    in_flight: RefCell<Vec<u32>>,
 }
 
 /// All requests of the world, in order. `began` is when its regions did.
@@ -49,52 +45,84 @@ pub(crate) async fn run(world: &World, way: Way, began: Instant) -> Vec<Ended> {
 
 async fn send(way: &Way, request: Request, began: Instant) -> Ended {
     let sent = Instant::now();
-    let since = |from| Instant::now().duration_since(from).as_secs_f64();
     let answered = timeout(PATIENCE, async {
         match way {
-            Way::Proxy(client) => (0.0, client.chat(request).await),
-            Way::Choice { .. } => choose(way, request, began).await,
+            Way::Proxy(client) => client.chat(request).await,
+            Way::Choice(choice) => choice.send(request, began).await,
         }
     });
-    let (before, answer) = answered.await.unwrap_or_default();
+    let answer = answered.await.unwrap_or_default();
     let cost = match &answer {
-        Some(answer) => before + if request.streams { answer.first } else { answer.total },
-        None => since(sent) * 1_000.0 + FAILURE,
+        Some(answer) => waited_for(answer, request),
+        None => seconds_since(sent) * 1_000.0 + FAILURE,
     };
     Ended { request, cost, answer }
 }
 
-/// At most three regions; also the milliseconds that attempts in vain took.
-async fn choose(way: &Way, request: Request, began: Instant) -> (f64, Option<Answer>) {
-    let Way::Choice { chooser, regions, in_flight } = way else { return (0.0, None) };
-    let seconds = |from| Instant::now().duration_since(from).as_secs_f64();
-    let sent = Instant::now();
-    let mut free: Vec<usize> = (0..regions.len()).collect();
-    for _ in 0..ATTEMPTS.min(regions.len()) {
-        let before = seconds(sent) * 1_000.0;
-        let place =
-            chooser.borrow_mut().choose(seconds(began), request, &free, &in_flight.borrow());
-        free.retain(|other| *other != place);
-        let Some(client) = regions.get(place) else { break };
-        count(in_flight, place, 1);
-        let answer = client.chat(request).await;
-        count(in_flight, place, u32::MAX);
-        let millis = answer
-            .as_ref()
-            .map_or(FAILURE, |answer| if request.streams { answer.first } else { answer.total });
-        chooser.borrow_mut().seen(seconds(began), place, millis);
-        if answer.is_some() {
-            return (before, answer);
-        }
+impl Choice {
+    pub(crate) fn new(chooser: Box<dyn Chooser>, regions: Vec<Client>) -> Self {
+        let in_flight = RefCell::new(vec![0; regions.len()]);
+        Self { chooser: RefCell::new(chooser), regions, in_flight }
     }
-    (0.0, None)
+
+    /// Asks at most three regions.
+    async fn send(&self, request: Request, began: Instant) -> Option<Answer> {
+        let sent = Instant::now();
+        let mut free: Vec<usize> = (0..self.regions.len()).collect();
+        for _ in 0..ATTEMPTS.min(self.regions.len()) {
+            let in_vain = seconds_since(sent) * 1_000.0;
+            let place = self.choose(request, seconds_since(began), &free);
+            free.retain(|other| *other != place);
+            let client = self.regions.get(place)?;
+            let counted = InFlight::count(&self.in_flight, place);
+            let answer = client.chat(request).await;
+            drop(counted);
+            let millis = answer.as_ref().map_or(FAILURE, |answer| waited_for(answer, request));
+            self.chooser.borrow_mut().seen(seconds_since(began), place, millis);
+            if let Some(Answer { first, total, region }) = answer {
+                return Some(Answer { first: in_vain + first, total: in_vain + total, region });
+            }
+        }
+        None
+    }
+
+    fn choose(&self, request: Request, at: f64, free: &[usize]) -> usize {
+        let in_flight = self.in_flight.borrow();
+        let cold: Vec<bool> = self.regions.iter().map(Client::is_cold).collect();
+        let sight = Sight { at, request, free, in_flight: &in_flight, cold: &cold };
+        self.chooser.borrow_mut().choose(&sight)
+    }
 }
 
-/// Adds, modulo 2³².
-fn count(in_flight: &RefCell<Vec<u32>>, place: usize, change: u32) {
-    if let Some(count) = in_flight.borrow_mut().get_mut(place) {
-        *count = count.wrapping_add(change);
+/// Counts a request until it is dropped, also by a client that lost its patience.
+struct InFlight<'a> {
+    counts: &'a RefCell<Vec<u32>>,
+    place: usize,
+}
+
+impl<'a> InFlight<'a> {
+    fn count(counts: &'a RefCell<Vec<u32>>, place: usize) -> Self {
+        if let Some(count) = counts.borrow_mut().get_mut(place) {
+            *count += 1;
+        }
+        Self { counts, place }
     }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.counts.borrow_mut().get_mut(self.place) {
+            *count -= 1;
+        }
+    }
+}
+
+const fn waited_for(answer: &Answer, request: Request) -> f64 {
+    if request.streams { answer.first } else { answer.total }
+}
+
+fn seconds_since(instant: Instant) -> f64 {
+    Instant::now().duration_since(instant).as_secs_f64()
 }
 
 /// Of one request, at most.

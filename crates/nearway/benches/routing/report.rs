@@ -1,154 +1,235 @@
 //! What came of it, as tables.
 
-use std::{fmt::Write as _, rc::Rc};
+use std::fmt::Write as _;
 
 use crate::{
-    contestants::{Contestant, Score},
-    worlds::World,
+    bars,
+    change::{Change, Reaction, Turn, changes, reactions},
+    contestant::Contestant,
+    round::Round,
+    score::Score,
+    statistics::{geometric_mean, mean, median},
 };
 
-/// Costs and times in milliseconds.
-impl Score {
-    pub(crate) fn mean(&self) -> f64 {
-        let costs: f64 = self.ended.iter().map(|ended| ended.cost).sum();
-        costs / self.ended.len() as f64
-    }
-
-    /// Of the costs: `share` of them are less.
-    fn quantile(&self, share: f64) -> f64 {
-        quantile(self.ended.iter().map(|ended| ended.cost).collect(), share)
-    }
-
-    fn errors(&self) -> usize {
-        self.ended.iter().filter(|ended| ended.answer.is_none()).count()
-    }
-
-    /// Requests to the regions for each of a client, probes left out.
-    fn attempts(&self) -> f64 {
-        self.chats.saturating_sub(self.probes) as f64 / self.ended.len() as f64
-    }
-
-    /// Median seconds from a change until nine of ten requests go to the right region; `None` where
-    /// nothing changes or none ever do.
-    fn reaction(&self, changes: &[(f64, usize)]) -> Option<f64> {
-        let until_right = |(at, right): &(f64, usize)| {
-            let right = format!("r{right}");
-            let after: Vec<_> = self.ended.iter().filter(|ended| ended.request.at >= *at).collect();
-            let found = after.windows(10).find(|ten| {
-                let regions = ten.iter().filter_map(|ended| ended.answer.as_ref());
-                regions.filter(|answer| answer.region == right).count() >= 9
-            });
-            found.and_then(|ten| Some(ten.first()?.request.at - at)).unwrap_or(f64::INFINITY)
-        };
-        let times: Vec<f64> = changes.iter().map(until_right).collect();
-        let median = (!times.is_empty()).then(|| quantile(times, 0.5))?;
-        median.is_finite().then_some(median)
-    }
-}
-
 /// The tables of one world.
-pub(crate) fn round(world: &World, scores: &[Score]) -> String {
-    let oracle = oracle(scores);
-    let changes = world.changes();
-    let least = world.least();
-    let mut text = format!("\n### {}\n\n", world.name);
-    if oracle > NOISY * least {
+pub(crate) fn world(round: &Round) -> String {
+    let changes = changes(&round.world);
+    let mut text = format!("\n### {}\n\n", round.world.name);
+    if round.is_noisy() {
         // writing to a string cannot fail
         let _ = writeln!(
             text,
-            "**The machine was too busy**: the oracle took {oracle:.0} ms instead of {least:.0}.\n"
+            "**The machine was too busy**: the oracle took {:.0} ms instead of {:.0}.\n",
+            round.oracle(),
+            round.world.least()
         );
     }
-    text += "| | regret | mean | p50 | p95 | p99 | first token p50/p95/p99 | total p50/p95/p99 \
-        | right after | changes | probe tokens | attempts | errors |\n\
-        |---|---|---|---|---|---|---|---|---|---|---|---|---|\n";
-    for score in scores {
-        let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|share| score.quantile(share));
-        let answers = || score.ended.iter().filter_map(|ended| ended.answer.as_ref());
-        let streams = || answers().zip(&score.ended).filter(|(_, ended)| ended.request.streams);
-        let three = |times: Vec<f64>| {
-            [0.5, 0.95, 0.99]
-                .map(|share| format!("{:.0}", quantile(times.clone(), share)))
-                .join("/")
-        };
-        let right = score
-            .reaction(&changes)
-            .map_or_else(|| "-".into(), |seconds| format!("{seconds:.1} s"));
-        let _ = writeln!(
-            text,
-            "| {} | {:+.1} % | {:.0} | {p50:.0} | {p95:.0} | {p99:.0} | {} | {} | {right} | {} | {} | {:.3} | {} |",
-            score.contestant.name(),
-            100.0 * (score.mean() / oracle - 1.0),
-            score.mean(),
-            three(streams().map(|(answer, _)| answer.first).collect()),
-            three(answers().map(|answer| answer.total).collect()),
-            score.changes,
-            score.probe_tokens,
-            score.attempts(),
-            score.errors(),
-        );
+    let alone =
+        round.alone().map(|score| format!("{} {:.0} ms", score.contestant.name(), score.mean()));
+    let _ = writeln!(text, "Mean cost: {}.\n", alone.collect::<Vec<_>>().join(", "));
+    text += "| | regret | to best region | to round robin | cost | first token | total \
+        | until right: worse, better | changes | probe tokens | attempts | errors |\n\
+        |---|---|---|---|---|---|---|---|---|---|---|---|\n";
+    for contestant in Contestant::MOVING {
+        if let Some(score) = round.of(contestant) {
+            text += &row(&contestant.name(), score, round, &changes);
+        }
+    }
+    if let Some(best) = round.best_alone() {
+        text += &row(&format!("best region: {}", best.contestant.name()), best, round, &changes);
     }
     text
 }
 
-/// One line for each contestant; the best fixed region of each world is one of them.
-pub(crate) fn summary(rounds: &[(Rc<World>, Vec<Score>)]) -> String {
-    let mut text = String::from(
-        "| | mean regret | worst | p99 / oracle's p99 | attempts | errors |\n|---|---|---|---|---|---|\n",
+fn row(name: &str, score: &Score, round: &Round, changes: &[Change]) -> String {
+    let than = |other: Option<&Score>| {
+        other.map_or_else(|| "-".into(), |other| more(score.mean() / other.mean()))
+    };
+    let reactions = reactions(&score.ended, changes);
+    let [worse, better] = [Turn::Worse, Turn::Better].map(|turn| {
+        let of_turn = reactions.iter().filter(|one| one.turn == turn);
+        seconds(median(&of_turn.map(Reaction::time).collect::<Vec<_>>()))
+    });
+    let (leaders, tokens) = score.account.map_or_else(
+        || ("-".into(), "-".into()),
+        |account| {
+            let share = format!("{} ({:.1} %)", account.tokens(), 100.0 * account.share());
+            (account.changes.to_string(), share)
+        },
     );
-    let Some((_, scores)) = rounds.first() else { return text };
-    let contestants = scores.iter().map(|score| score.contestant);
-    let moving = contestants.filter(|one| !matches!(one, Contestant::Fixed(_))).map(Some);
-    for contestant in moving.chain([None]) {
-        let of = |scores: &'_ [Score]| {
-            let place = match contestant {
-                Some(contestant) => scores.iter().position(|score| score.contestant == contestant),
-                None => best_fixed(scores),
-            };
-            let score = scores.get(place?)?;
-            let p99 = scores.first()?.quantile(0.99);
-            let (regret, slow) = (score.mean() / oracle(scores), score.quantile(0.99) / p99);
-            Some([regret, slow, score.attempts(), score.errors() as f64])
-        };
-        let all: Vec<[f64; 4]> = rounds.iter().filter_map(|(_, scores)| of(scores)).collect();
-        let count = all.len() as f64;
-        let geometric = |number: fn(&[f64; 4]) -> f64| {
-            (all.iter().map(|one| number(one).ln()).sum::<f64>() / count).exp()
-        };
-        let worst = all.iter().map(|[regret, ..]| *regret).fold(0.0, f64::max);
+    format!(
+        "| {name} | {} | {} | {} | {} | {} | {} | {worse}, {better} | {leaders} | {tokens} | {:.3} | {} |\n",
+        more(round.ratio(score)),
+        than(round.best_alone()),
+        than(round.of(Contestant::RoundRobin)),
+        score.costs(),
+        score.first_tokens(),
+        score.totals(),
+        score.attempts(),
+        score.errors(),
+    )
+}
+
+/// All worlds in which the machine was not too busy: a line for each contestant, and what Nearway had to
+/// reach.
+pub(crate) fn summary(rounds: &[Round]) -> String {
+    let (noisy, rounds): (Vec<_>, Vec<_>) = rounds.iter().partition(|round| round.is_noisy());
+    let mut text = String::from(
+        "| | worlds | regret, geometric mean | worst world | p99 / oracle's | attempts | errors |\n\
+        |---|---|---|---|---|---|---|\n",
+    );
+    for contestant in Contestant::MOVING {
+        let took_part = rounds.iter().filter_map(|round| Some((*round, round.of(contestant)?)));
+        text += &line(&contestant.name(), &took_part.collect::<Vec<_>>());
+    }
+    let best = rounds.iter().filter_map(|round| Some((*round, round.best_alone()?)));
+    text += &line("best region, in hindsight", &best.collect::<Vec<_>>());
+    if !noisy.is_empty() {
+        let names: Vec<_> = noisy.iter().map(|round| round.world.name).collect();
+        // writing to a string cannot fail
         let _ = writeln!(
             text,
-            "| {} | {:.1} % | {:.1} % | {:.2} | {:.3} | {:.0} |",
-            contestant.map_or_else(|| "best fixed region, in hindsight".into(), Contestant::name),
-            100.0 * (geometric(|[regret, ..]| *regret) - 1.0),
-            100.0 * (worst - 1.0),
-            geometric(|[_, slow, ..]| *slow),
-            geometric(|[_, _, attempts, _]| *attempts),
-            all.iter().map(|[.., errors]| *errors).sum::<f64>(),
+            "\n**The machine was too busy** in, and this without: {}.",
+            names.join(", ")
         );
     }
-    text
+    format!("{text}\n{}\n{LEGEND}", bars::table(&rounds))
 }
 
-fn best_fixed(scores: &[Score]) -> Option<usize> {
-    let fixed = scores
+fn line(name: &str, took_part: &[(&Round, &Score)]) -> String {
+    let all = |number: fn(&Round, &Score) -> f64| -> Vec<f64> {
+        took_part.iter().map(|(round, score)| number(round, score)).collect()
+    };
+    let worst = took_part
         .iter()
-        .enumerate()
-        .filter(|(_, score)| matches!(score.contestant, Contestant::Fixed(_)));
-    fixed.min_by(|(_, one), (_, other)| one.mean().total_cmp(&other.mean())).map(|(place, _)| place)
+        .max_by(|(one, score), (other, its)| one.ratio(score).total_cmp(&other.ratio(its)));
+    let Some((worst, score)) = worst else {
+        return format!("| {name} | 0 | - | - | - | - | - |\n");
+    };
+    format!(
+        "| {name} | {} | {} | {} ({}) | {:.2} | {:.3} | {:.0} |\n",
+        took_part.len(),
+        more(geometric_mean(&all(Round::ratio))),
+        more(worst.ratio(score)),
+        worst.world.name,
+        geometric_mean(&all(Round::slowest)),
+        mean(&all(|_, score| score.attempts())),
+        all(|_, score| score.errors() as f64).iter().sum::<f64>(),
+    )
 }
 
-/// The oracle's mean; it is the first.
-fn oracle(scores: &[Score]) -> f64 {
-    scores.first().map_or(f64::NAN, Score::mean)
+fn more(ratio: f64) -> String {
+    format!("{:+.1} %", 100.0 * (ratio - 1.0))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
-fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let place = (values.len().saturating_sub(1) as f64 * share) as usize;
-    values.get(place).copied().unwrap_or(f64::NAN)
+fn seconds(time: f64) -> String {
+    match time {
+        time if time.is_nan() => "-".into(),
+        time if time.is_infinite() => "never".into(),
+        time => format!("{time:.1} s"),
+    }
 }
 
-/// More than this, and what was measured is the machine.
-const NOISY: f64 = 1.25;
+const LEGEND: &str = "Times are mean/p50/p95/p99 in milliseconds. A request costs its first token if it \
+streams, else its end, and a second more if it fails. The oracle knows what a request costs on average \
+in each region at each instant. Until right: the median time from when another region is better by a \
+tenth, because the best one got worse or it got better itself, until nine of ten requests go there. \
+Probe tokens: prompts and output, and their share of three probes of ten output tokens for each region \
+and interval. An interval is a second.\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        contestant::Strategy,
+        round::tests::round,
+        score::{
+            Account,
+            tests::{ended, failed},
+        },
+    };
+
+    fn of(round: &mut Round, contestant: Contestant) -> &mut Score {
+        round.scores.iter_mut().find(|score| score.contestant == contestant).unwrap()
+    }
+
+    fn line_of<'a>(text: &'a str, name: &str) -> &'a str {
+        text.lines().find(|line| line.starts_with(&format!("| {name} "))).unwrap()
+    }
+
+    #[test]
+    fn a_world_shows_what_came_of_it_for_each() {
+        let mut round = round("brown-out");
+        let nearway = of(&mut round, Contestant::Nearway(Strategy::Adaptive));
+        nearway.ended = (30..400)
+            .map(|tenth| ended(f64::from(tenth) / 10.0, 110.0, usize::from(tenth >= 144)))
+            .collect();
+        nearway.ended.push(failed(41.0, 1_851.0));
+        nearway.chats = 392;
+        nearway.account = Some(Account {
+            probes: 20,
+            prompt_tokens: 180,
+            completion_tokens: 20,
+            changes: 3,
+            rounds: 120.0,
+        });
+        let text = world(&round);
+        assert_eq!(
+            line_of(&text, "Nearway adaptive"),
+            "| Nearway adaptive | +14.7 % | -11.8 % | -23.5 % | 115/110/110/110 \
+             | 110/110/110/110 | 120/120/120/120 | 0.3 s, never | 3 | 200 (2.9 %) | 1.003 | 1 |"
+        );
+        assert_eq!(
+            line_of(&text, "best region: r0 alone"),
+            "| best region: r0 alone | +30.0 % | +0.0 % | -13.3 % | 130/130/130/130 \
+             | 130/130/130/130 | 140/140/140/140 | never, 0.0 s | - | - | 1.000 | 0 |"
+        );
+        assert!(text.contains("Mean cost: r0 alone 130 ms, r1 alone 170 ms."));
+    }
+
+    #[test]
+    fn all_rows_are_as_wide_as_their_head() {
+        let rounds = [round("steady"), round("stalled")];
+        for text in [world(&rounds[0]), summary(&rounds)] {
+            let mut wide = None;
+            for line in text.lines() {
+                let cells = line.starts_with('|').then(|| line.matches('|').count());
+                assert!(wide.is_none() || cells.is_none() || wide == cells, "{line}");
+                wide = cells;
+            }
+        }
+    }
+
+    #[test]
+    fn the_summary_says_who_was_not_in_all_worlds() {
+        let mut rounds = [round("steady"), round("crossover")];
+        rounds[1].scores.retain(|score| score.contestant != Contestant::RoundRobin);
+        for ended in &mut of(&mut rounds[1], Contestant::Nearway(Strategy::Adaptive)).ended {
+            ended.cost = 140.0;
+        }
+        let text = summary(&rounds);
+        assert_eq!(
+            line_of(&text, "Nearway adaptive"),
+            "| Nearway adaptive | 2 | +24.1 % | +40.0 % (crossover) | 1.24 | 1.000 | 0 |"
+        );
+        assert!(line_of(&text, "round robin").starts_with("| round robin | 1 | +50.0 % | "));
+        assert_eq!(
+            line_of(&text, "nginx least_conn"),
+            "| nginx least_conn | 0 | - | - | - | - | - |"
+        );
+        assert!(line_of(&text, "best region, in hindsight").contains("| 2 | +30.0 % |"));
+    }
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        let mut round = round("steady");
+        assert!(!world(&round).contains("too busy"));
+        for ended in &mut of(&mut round, Contestant::Oracle).ended {
+            ended.cost = 900.0;
+        }
+        assert!(world(&round).contains("**The machine was too busy**: the oracle took 900 ms"));
+        let text = summary(&[round]);
+        assert!(text.contains("too busy** in, and this without: steady."), "{text}");
+        assert!(line_of(&text, "Nearway adaptive").starts_with("| Nearway adaptive | 0 |"));
+    }
+}

@@ -1,38 +1,8 @@
-//! The worlds of the benchmark, as the simulator plays them, and the requests that come in each.
+//! The worlds of the benchmark: one for each way in which regions differ, change or fail.
 
-use fastrand::Rng;
 use nearway_sim::{Brownout, Drift, Failures, Hang, Hint, RegionWorld, Step, Tail, Throttle};
 
-/// The regions and their requests.
-#[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) name: &'static str,
-    pub(crate) regions: Vec<RegionWorld>,
-    /// Requests a second.
-    pub(crate) rate: f64,
-    /// Most prompt tokens; the least are 20.
-    pub(crate) prompt: f64,
-}
-
-/// One client's request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Request {
-    /// Seconds since the regions began.
-    pub(crate) at: f64,
-    /// Tokens.
-    pub(crate) prompt: u32,
-    pub(crate) streams: bool,
-}
-
-/// Seconds that requests come.
-pub(crate) const LENGTH: f64 = 40.0;
-/// Seconds until the first request: proxies have started and measured by then.
-pub(crate) const START: f64 = 2.5;
-/// The credential of all regions.
-pub(crate) const KEY: &str = "k";
-pub(crate) const DEPLOYMENT: &str = "gpt-4o";
-/// Tokens of an answer.
-pub(crate) const OUTPUT: u32 = 12;
+use crate::world::{DEPLOYMENT, KEY, OUTPUT, World};
 
 pub(crate) fn all() -> Vec<World> {
     let mut all = changing();
@@ -109,6 +79,9 @@ fn differing() -> Vec<World> {
     let prompt =
         |base, per_thousand_prompt_ms| RegionWorld { per_thousand_prompt_ms, ..region(base) };
     let speed = |base, per_token_ms| RegionWorld { per_token_ms, ..region(base) };
+    // closed after a thirtieth of a minute, so that not all stand soon
+    let cold =
+        |base, connect_ms| RegionWorld { connect_ms, idle_close_ms: Some(2_000.0), ..region(base) };
     vec![
         World {
             prompt: 8_000.0,
@@ -122,6 +95,13 @@ fn differing() -> Vec<World> {
             ..world("load-dependent", vec![load(100.0, 14.0), load(130.0, 8.0), load(160.0, 5.0)])
         },
         world("near-equal", vec![load(100.0, 4.0), load(104.0, 4.0), region(180.0)]),
+        World {
+            rate: 8.0,
+            ..world(
+                "cold connections",
+                vec![cold(100.0, 150.0), cold(115.0, 150.0), cold(180.0, 80.0)],
+            )
+        },
         world("token speed", vec![speed(90.0, 18.0), speed(150.0, 4.0), region(220.0)]),
     ]
 }
@@ -144,73 +124,43 @@ fn world(name: &'static str, mut regions: Vec<RegionWorld>) -> World {
     World { name, regions, rate: 20.0, prompt: 2_000.0 }
 }
 
-impl World {
-    /// The same for each contestant.
-    pub(crate) fn requests(&self) -> Vec<Request> {
-        let mut rng = Rng::with_seed(7);
-        let mut at = START;
-        let mut requests = Vec::new();
-        loop {
-            at -= (1.0 - rng.f64()).ln() / self.rate;
-            if at > START + LENGTH {
-                return requests;
-            }
-            let tokens = 20.0 * (self.prompt / 20.0).powf(rng.f64());
-            requests.push(Request { at, prompt: whole(tokens), streams: rng.f64() < 0.7 });
+#[cfg(test)]
+pub(crate) fn named(name: &str) -> World {
+    all().into_iter().find(|world| world.name == name).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use nearway_sim::World as Script;
+
+    use super::*;
+    use crate::world::END;
+
+    #[test]
+    fn all_can_be_played_and_told_apart() {
+        let worlds = all();
+        let names: BTreeSet<_> = worlds.iter().map(|world| world.name).collect();
+        assert_eq!((worlds.len(), names.len()), (16, 16));
+        for world in worlds {
+            Script { regions: world.regions, ..Script::default() }.check().unwrap();
         }
     }
 
-    /// Milliseconds that a request costs there on average: what the oracle knows.
-    pub(crate) fn cost(&self, place: usize, at: f64, request: Request, in_flight: u32) -> f64 {
-        let Some(region) = self.regions.get(place) else { return f64::INFINITY };
-        let tail = region.tail.map_or(1.0, |tail| 1.0 + tail.rate * (tail.factor - 1.0));
-        let failing = region.failures.map_or(0.0, |failures| failures.rate);
-        let hang = region.hangs.iter().find(|hang| (0.0..hang.for_s).contains(&(at - hang.from_s)));
-        let base = region.steps.iter().rev().find(|step| step.at_s <= at);
-        let base = base.map_or(region.base_ms, |step| step.base_ms);
-        let drift = region.drift.map_or(0.0, |drift| {
-            drift.amount_ms * (std::f64::consts::TAU * at / drift.period_s).sin()
-        });
-        let brown =
-            region.brownouts.iter().filter(|one| (0.0..one.for_s).contains(&(at - one.from_s)));
-        let factor: f64 = brown.map(|one| one.factor).product();
-        let first = base
-            + drift
-            + region.per_in_flight_ms * f64::from(in_flight)
-            + region.per_thousand_prompt_ms * f64::from(request.prompt) / 1_000.0;
-        let rest = if request.streams { 0.0 } else { region.per_token_ms * f64::from(OUTPUT - 1) };
-        let hangs = hang.map_or(0.0, |hang| (hang.from_s + hang.for_s - at) * 1_000.0);
-        (first * tail + rest) * factor + hangs + failing * FAILURE
-    }
-
-    /// The mean of what requests cost where they cost least, with a few others in flight.
-    pub(crate) fn least(&self) -> f64 {
-        let requests = self.requests();
-        let costs = requests.iter().map(|request| {
-            let cost = |place| self.cost(place, request.at, *request, USUAL_LOAD);
-            (0..self.regions.len()).map(cost).fold(f64::INFINITY, f64::min)
-        });
-        costs.sum::<f64>() / requests.len() as f64
-    }
-
-    /// When another region becomes the best for a usual request, and which.
-    pub(crate) fn changes(&self) -> Vec<(f64, usize)> {
-        let usual = Request { at: 0.0, prompt: 100, streams: true };
-        let best = |at: f64| {
-            let cost = |place: &usize| self.cost(*place, at, usual, 0);
-            (0..self.regions.len()).min_by(|one, other| cost(one).total_cmp(&cost(other)))
-        };
-        let from = |at: f64| (best(at - 0.1) != best(at)).then(|| Some((at, best(at)?)))?;
-        (0..400).map(|tenth| START + f64::from(tenth) / 10.0).skip(1).filter_map(from).collect()
+    #[test]
+    fn all_changes_are_over_before_the_requests_are() {
+        for world in all() {
+            for region in &world.regions {
+                let steps = region.steps.iter().map(|step| step.at_s);
+                let browns = region.brownouts.iter().map(|brown| brown.from_s + brown.for_s);
+                let hangs = region.hangs.iter().map(|hang| hang.from_s + hang.for_s);
+                assert!(
+                    steps.chain(browns).chain(hangs).all(|at| at < END - 5.0),
+                    "{}",
+                    world.name
+                );
+            }
+        }
     }
 }
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
-fn whole(tokens: f64) -> u32 {
-    tokens as u32
-}
-
-/// Requests in flight in a region.
-const USUAL_LOAD: u32 = 3;
-/// What a failed request costs.
-pub(crate) const FAILURE: f64 = 1_000.0;
