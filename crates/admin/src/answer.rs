@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::App;
 use crate::changes::Changes;
-use crate::explain::{Explanation, Form, Question};
+use crate::explain::{Explanation, Form, Question, Wrong};
 use crate::health::ready;
 use crate::regions::Regions;
 
@@ -70,7 +70,8 @@ fn explain(uri: &Uri, app: &App) -> Response<Full<Bytes>> {
     let table = app.table.load();
     let question = match Question::read(uri.query(), &*app.requests) {
         Ok(question) => question,
-        Err(wrong) => return failure(StatusCode::BAD_REQUEST, &wrong),
+        Err(Wrong::Unreadable(wrong)) => return failure(StatusCode::BAD_REQUEST, &wrong),
+        Err(Wrong::Client(wrong)) => return failure(StatusCode::NOT_FOUND, &wrong),
     };
     let explained = Explanation::new(&question, &table, &*app.requests, app.now());
     match question.form {

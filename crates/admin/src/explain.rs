@@ -6,22 +6,35 @@
 mod candidate;
 mod text;
 
+use http::Method;
 use nearway_route::{Entry, Lead, Moment, Plan, Ranking, Shape, Table};
 use serde::Serialize;
 
-use crate::explain::candidate::Candidate;
+use crate::explain::candidate::{Access, Candidate};
 use crate::query;
 use crate::times::ms;
-use crate::{Requests, Target};
+use crate::{Fenced, Fences, Requests, Target, UnknownClient};
 
 /// The request that somebody asks about.
 #[derive(Debug)]
 pub(crate) struct Question {
     deployment: Option<String>,
+    client: Option<String>,
+    method: Method,
     path: String,
     target: Target,
+    fences: Fences,
     shape: Shape,
     pub(crate) form: Form,
+}
+
+/// What is wrong with a question, in one line.
+#[derive(Debug)]
+pub(crate) enum Wrong {
+    /// It cannot be read.
+    Unreadable(String),
+    /// Nobody is called as the client that it names.
+    Client(String),
 }
 
 /// How the answer is written.
@@ -50,6 +63,10 @@ pub(crate) struct Explanation<'a> {
 #[derive(Debug, Serialize)]
 struct Asked<'a> {
     deployment: Option<&'a str>,
+    client: Option<&'a str>,
+    /// The clients that there are, if none is named: then no fence of theirs is asked.
+    clients_unasked: &'a [String],
+    method: &'a str,
     path: &'a str,
     operation: &'static str,
     prompt_tokens: u32,
@@ -77,15 +94,20 @@ impl Question {
     /// From a query such as `deployment=gpt-4o&prompt_tokens=700&stream=false`.
     ///
     /// # Errors
-    /// What is wrong with it, in one line.
-    pub(crate) fn read(query: Option<&str>, requests: &dyn Requests) -> Result<Self, String> {
-        let names = ["deployment", "path", "prompt_tokens", "stream", "as"];
-        let [deployment, path, prompt, stream, form] = query::read(query, names)?;
+    /// See [`Wrong`].
+    pub(crate) fn read(query: Option<&str>, requests: &dyn Requests) -> Result<Self, Wrong> {
+        let names = ["deployment", "client", "method", "path", "prompt_tokens", "stream", "as"];
+        let [deployment, client, method, path, prompt, stream, form] = query::read(query, names)?;
+        let method = match method {
+            Some(method) => Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+                .map_err(|_| "method: write one of HTTP, such as GET")?,
+            None => Method::POST,
+        };
         let path = path.unwrap_or_else(|| PATH.to_owned());
-        let target = requests.read(&path).map_err(|wrong| format!("path: {wrong}"))?;
+        let target = requests.read(&method, &path).map_err(|wrong| format!("path: {wrong}"))?;
         let deployment = match (deployment, target.deployment.clone()) {
             (Some(asked), Some(named)) if asked != named => {
-                return Err(format!("deployment: the path names another one, {named}"));
+                return Err(format!("deployment: the path names another one, {named}").into());
             }
             (asked, named) => asked.or(named),
         };
@@ -96,14 +118,48 @@ impl Question {
         let streams = match stream.as_deref() {
             None | Some("true") => true,
             Some("false") => false,
-            Some(_) => return Err("stream: write true or false".to_owned()),
+            Some(_) => return Err("stream: write true or false".into()),
         };
         let form = match form.as_deref() {
             None | Some("json") => Form::Json,
             Some("text") => Form::Text,
-            Some(_) => return Err("as: write json or text".to_owned()),
+            Some(_) => return Err("as: write json or text".into()),
         };
-        Ok(Self { deployment, path, target, shape: Shape { prompt, streams }, form })
+        let fences = requests.fences(&Fenced {
+            client: client.as_deref(),
+            method: &method,
+            path: &path,
+            deployment: deployment.as_deref(),
+        })?;
+        let shape = Shape { prompt, streams };
+        Ok(Self { deployment, client, method, path, target, fences, shape, form })
+    }
+
+    /// The key of the fence that keeps it out of this region.
+    fn kept_out_by(&self, entry: &Entry) -> Option<&str> {
+        let mut fences = self.fences.kept_out.iter();
+        fences.find(|(region, _)| *region == entry.region).map(|(_, key)| key.as_str())
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(wrong: String) -> Self {
+        Self::Unreadable(wrong)
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(wrong: &str) -> Self {
+        Self::Unreadable(wrong.to_owned())
+    }
+}
+
+impl From<UnknownClient> for Wrong {
+    fn from(unknown: UnknownClient) -> Self {
+        Self::Client(match unknown.known.as_slice() {
+            [] => "client: the configuration names no clients".to_owned(),
+            known => format!("client: unknown; there are {}", known.join(", ")),
+        })
     }
 }
 
@@ -124,18 +180,27 @@ impl<'a> Explanation<'a> {
         let plan = Plan::new(target.lack, requests.last_resort())
             .sent_once(target.creates_state)
             .of(*shape);
-        let chosen = plan.look(ranking, now, serves);
+        let may_go = |entry: &Entry| serves(entry) && question.kept_out_by(entry).is_none();
+        let chosen = plan.look(ranking, now, may_go);
         let lead = ranking.lead(shape.class());
         let asks = candidate::Asks { lack: target.lack, shape: *shape, lead, now };
         let candidates = ranking.order.iter().map(|entry| {
             let is_chosen = chosen.is_some_and(|(chosen, _)| chosen.region == entry.region);
-            Candidate::new(entry, &asks, serves(entry), is_chosen)
+            let access = Access {
+                serves: serves(entry),
+                kept_out_by: question.kept_out_by(entry),
+                chosen: is_chosen,
+            };
+            Candidate::new(entry, &asks, access)
         });
         let mut candidates: Vec<_> = candidates.collect();
         candidates.sort_by(Candidate::in_order);
         Self {
             asked: Asked {
                 deployment,
+                client: question.client.as_deref(),
+                clients_unasked: &question.fences.unasked,
+                method: question.method.as_str(),
                 path: &question.path,
                 operation: target.operation,
                 prompt_tokens: shape.prompt,

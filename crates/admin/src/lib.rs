@@ -14,4 +14,4 @@ mod status;
 mod times;
 
 pub use serve::{CONNECTIONS_MAX, serve};
-pub use status::{App, Requests, Status, Target};
+pub use status::{App, Fenced, Fences, Requests, Status, Target, UnknownClient};

@@ -108,7 +108,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::Instant;
 
-    use crate::{Requests, Status, Target};
+    use crate::{Fenced, Fences, Requests, Status, Target, UnknownClient};
 
     /// Less than any answer, so that an answer that nobody reads stays under way.
     const PIPE: usize = 64;
@@ -117,8 +117,12 @@ mod tests {
     struct Nothing;
 
     impl Requests for Nothing {
-        fn read(&self, _target: &str) -> Result<Target, String> {
+        fn read(&self, _method: &http::Method, _path: &str) -> Result<Target, String> {
             Err(String::new())
+        }
+
+        fn fences(&self, _request: &Fenced<'_>) -> Result<Fences, UnknownClient> {
+            Ok(Fences::default())
         }
 
         fn serves(&self, _region: RegionId, _deployment: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::Method;
 use nearway_route::{Lack, Live, Moment, RegionId, Table};
 use nearway_telemetry::Metrics;
 
@@ -23,11 +24,17 @@ pub struct App {
 
 /// The configuration in force, as far as the choice of a region depends on it.
 pub trait Requests {
-    /// What a POST to this path, with or without a query, asks for.
+    /// What a request of this method to this path, with or without a query, asks for.
     ///
     /// # Errors
     /// What is wrong with the path, in words.
-    fn read(&self, path: &str) -> Result<Target, String>;
+    fn read(&self, method: &Method, path: &str) -> Result<Target, String>;
+
+    /// Where fences keep such a request out.
+    ///
+    /// # Errors
+    /// No client is called so.
+    fn fences(&self, request: &Fenced<'_>) -> Result<Fences, UnknownClient>;
 
     /// Whether the region serves the deployment of this name.
     fn serves(&self, region: RegionId, deployment: &str) -> bool;
@@ -47,6 +54,35 @@ pub struct Target {
     pub deployment: Option<String>,
     /// Whether it may leave something behind in its region.
     pub creates_state: bool,
+}
+
+/// A request, as far as fences go by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Fenced<'a> {
+    /// The client who sends it, by its name; `None`: nobody in particular.
+    pub client: Option<&'a str>,
+    /// How it is sent.
+    pub method: &'a Method,
+    /// Where to, with or without a query.
+    pub path: &'a str,
+    /// The deployment that it names, in the path or elsewhere.
+    pub deployment: Option<&'a str>,
+}
+
+/// Where fences keep a request out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fences {
+    /// Regions that it does not go to, each with the key of the fence in the file.
+    pub kept_out: Vec<(RegionId, String)>,
+    /// The clients that there are, if none is named: then no fence of theirs is asked.
+    pub unasked: Vec<String>,
+}
+
+/// No client is called so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownClient {
+    /// All that there are.
+    pub known: Vec<String>,
 }
 
 /// What is known of the process itself.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nearway_admin::{App, Requests, Status, Target, serve};
+use http::Method;
+use nearway_admin::{App, Fenced, Fences, Requests, Status, Target, UnknownClient, serve};
 use nearway_route::{
     Asked, Backoff, BreakerSettings, Condition, DeploymentSet, Failure, Lack, Live, Moment,
     Outcome, RankBy, Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy,
@@ -53,18 +54,31 @@ fn answer(millis: u64) -> Outcome {
 const FAILED: Outcome =
     Outcome::Failure { reason: "timeout", after: Duration::from_secs(1), retry_after: None };
 
-/// Every region serves every deployment but `elsewhere`, and a region that is out is asked too.
+/// Every region serves every deployment but `elsewhere`, and a region that is out is asked too. For the
+/// only client, `web`, the cheaper region is outside.
 struct AllServed;
 
 impl Requests for AllServed {
-    fn read(&self, path: &str) -> Result<Target, String> {
+    fn read(&self, method: &Method, path: &str) -> Result<Target, String> {
         let (_, speech) = (path.strip_prefix('/').ok_or("bad")?, path.ends_with("/speech"));
         Ok(Target {
             operation: if speech { "audio_speech" } else { "chat_completions" },
             lack: Lack::operation(u8::from(speech)),
             deployment: path.strip_prefix("/of/").map(str::to_owned),
-            creates_state: false,
+            creates_state: *method != Method::GET && path.ends_with("/files"),
         })
+    }
+
+    fn fences(&self, request: &Fenced<'_>) -> Result<Fences, UnknownClient> {
+        let web = || vec!["web".into()];
+        match request.client {
+            None => Ok(Fences { kept_out: Vec::new(), unasked: web() }),
+            Some("web") => {
+                let kept_out = vec![(RegionId(2), "clients.web.zones".to_owned())];
+                Ok(Fences { kept_out, unasked: Vec::new() })
+            }
+            Some(_) => Err(UnknownClient { known: web() }),
+        }
     }
 
     fn serves(&self, _region: RegionId, deployment: &str) -> bool {
@@ -356,7 +370,8 @@ fn a_choice_by_cost_is_explained_with_all_that_it_is_made_of() {
     });
     let json = json_of(&admin, "/api/explain?deployment=gpt-4o&prompt_tokens=700&stream=true");
     let asked = json!({
-        "deployment": "gpt-4o", "path": "/v1/chat/completions", "operation": "chat_completions",
+        "deployment": "gpt-4o", "client": null, "clients_unasked": ["web"], "method": "POST",
+        "path": "/v1/chat/completions", "operation": "chat_completions",
         "prompt_tokens": 700, "stream": true, "class": "stream_short",
     });
     assert_eq!((&json["asked"], &json["decided_by"]), (&asked, &"cost".into()));
@@ -419,6 +434,33 @@ fn a_choice_by_score_and_the_fallback_are_explained_too() {
 }
 
 #[test]
+fn what_a_fence_keeps_out_is_shown_with_the_fence_and_is_not_taken() {
+    let admin = adaptive([answer(300), answer(90)], |_| {});
+    let json = json_of(&admin, "/api/explain?deployment=gpt-4o&client=web&method=put");
+    assert_eq!(json["asked"]["client"], "web");
+    assert_eq!(
+        (&json["asked"]["method"], &json["asked"]["clients_unasked"]),
+        (&"PUT".into(), &json!([]))
+    );
+    assert_eq!(json["chosen"]["region"], "a");
+    let (a, b) = (&json["candidates"][0], &json["candidates"][1]);
+    assert_eq!((&a["region"], &a["kept_out_by"]), (&"a".into(), &Value::Null));
+    assert_eq!((&b["region"], &b["kept_out_by"]), (&"b".into(), &"clients.web.zones".into()));
+
+    let text = get(&admin, "/api/explain?deployment=gpt-4o&client=web&method=GET&as=text").2;
+    assert!(text.contains("\nasked: gpt-4o, GET /v1/chat/completions, "), "{text}");
+    assert!(text.contains("(stream_short), by web\n"), "{text}");
+    assert!(text.contains("   b: costs ") && text.contains(", kept out by clients.web.zones\n"));
+    assert!(!text.contains("no fence of theirs"), "{text}");
+
+    let text = get(&admin, "/api/explain?as=text").2;
+    let unasked = "no client is named, so no fence of theirs is asked; there are web\n";
+    assert!(text.contains(unasked), "{text}");
+    let (status, _, body) = get(&admin, "/api/explain?client=batch");
+    assert_eq!((status, &*body), (404, "{\"error\":\"client: unknown; there are web\"}\n"));
+}
+
+#[test]
 fn to_explain_claims_no_trial() {
     let now = Moment::from(NOW);
     let admin = taught(
@@ -441,7 +483,8 @@ fn to_explain_claims_no_trial() {
 fn a_question_that_cannot_be_read_is_refused_in_one_line_of_json() {
     let admin = start([answer(300), FAILED], |_| {});
     for (query, wrong) in [
-        ("explain?region=a", "unknown parameter; there are deployment, path"),
+        ("explain?region=a", "unknown parameter; there are deployment, client, method, path"),
+        ("explain?method=a%20b", "method: write one of HTTP, such as GET"),
         ("explain?prompt_tokens=-1", "prompt_tokens: write a whole number"),
         ("explain?stream=yes", "stream: write true or false"),
         ("explain?path=v1", "path: bad"),

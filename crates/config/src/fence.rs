@@ -31,6 +31,17 @@ pub struct Fence {
     pub types: Option<Vec<DeploymentType>>,
 }
 
+/// A list of a [`Fence`], by the key that it has in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// `zones`
+    Zones,
+    /// `regions`
+    Regions,
+    /// `types`
+    Types,
+}
+
 /// Where the deployments of a region process what they are asked, and how their capacity is bought (API
 /// fact sheet section 9.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,20 +76,27 @@ impl DeploymentType {
 
 impl Fence {
     /// Whether requests may go to this region.
+    #[must_use]
+    pub fn admits(&self, region: &Region) -> bool {
+        self.keeps_out(region).is_none()
+    }
+
+    /// The first list that keeps requests out of this region; `None`: they may go there.
     ///
     /// What is held to zones stays out of global deployments, which process anywhere, unless `types`
     /// names them (API fact sheet section 9.2).
     #[must_use]
-    pub fn admits(&self, region: &Region) -> bool {
-        let in_zone =
-            |zones: &Vec<String>| region.zone.as_ref().is_some_and(|zone| zones.contains(zone));
-        let of_type = match &self.types {
-            Some(types) => types.contains(&region.kind),
-            None => self.zones.is_none() || !region.kind.is_global(),
+    pub fn keeps_out(&self, region: &Region) -> Option<Rule> {
+        let is_anywhere = self.types.is_none() && region.kind.is_global();
+        let in_zone = |zones: &Vec<String>| {
+            !is_anywhere && region.zone.as_ref().is_some_and(|zone| zones.contains(zone))
         };
-        of_type
-            && self.zones.as_ref().is_none_or(in_zone)
-            && self.regions.as_ref().is_none_or(|regions| regions.contains(&region.name))
+        let lists = [
+            (self.zones.as_ref().is_none_or(in_zone), Rule::Zones),
+            (self.regions.as_ref().is_none_or(|names| names.contains(&region.name)), Rule::Regions),
+            (self.types.as_ref().is_none_or(|types| types.contains(&region.kind)), Rule::Types),
+        ];
+        lists.into_iter().find(|(admits, _)| !admits).map(|(_, rule)| rule)
     }
 }
 

@@ -33,7 +33,7 @@ use serde::Deserialize as _;
 pub use diff::{Diff, diff};
 pub use effective::effective;
 pub use error::{Problem, Problems};
-pub use fence::{Client, DeploymentType, Fence};
+pub use fence::{Client, DeploymentType, Fence, Rule};
 pub use model::{
     Admin, AuthHeader, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, LogFormat, Price,
     Probe, ProbeStyle, RankBy, Region, RegionUrl, Routing, Strategy, Switch, Timeouts,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearway_config::{
-    AuthHeader, Breaker, Client, Config, Fence, ProbeStyle, RankBy, Region, Strategy,
+    AuthHeader, Breaker, Client, Config, Fence, ProbeStyle, RankBy, Region, Rule, Strategy,
 };
 use nearway_route::{DeploymentSet, RegionId, RegionSpec, RoutingSettings, Switch};
 use nearway_upstream::{Credential, Origin, RegionError, RegionSettings, TlsTrust};
@@ -238,7 +238,15 @@ fn fences(config: &Config, regions: &[Assembled]) -> nearway_proxy::Fences {
 }
 
 fn places(fence: &Fence, regions: &[Assembled]) -> nearway_proxy::Places {
-    regions.iter().map(|region| fence.admits(&region.config)).collect()
+    regions.iter().map(|region| fence.keeps_out(&region.config).map(rule)).collect()
+}
+
+fn rule(rule: Rule) -> nearway_proxy::Rule {
+    match rule {
+        Rule::Zones => nearway_proxy::Rule::Zones,
+        Rule::Regions => nearway_proxy::Rule::Regions,
+        Rule::Types => nearway_proxy::Rule::Types,
+    }
 }
 
 /// Every deployment that the file names: the only ones that may become labels.

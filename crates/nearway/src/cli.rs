@@ -133,6 +133,12 @@ pub struct Explain {
     /// The deployment, as clients write it
     #[arg(long, value_name = "NAME")]
     pub deployment: Option<String>,
+    /// The client who sends it, by its name in the file; left out, no client's fence is asked
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+    /// How it is sent [default: POST]
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
     /// The path that the request is sent to
     #[arg(long, value_name = "PATH", default_value = "/v1/chat/completions")]
     pub path: String,

@@ -6,7 +6,11 @@ use crate::env::ProcessEnv;
 
 /// A configuration of one region with these further lines.
 pub(crate) fn config(lines: &str) -> Config {
-    let text = format!("regions: [{{name: a, url: 'https://a.example.com'}}]\n{lines}\n");
+    whole(&format!("regions: [{{name: a, url: 'https://a.example.com'}}]\n{lines}\n"))
+}
+
+/// The configuration of this text.
+pub(crate) fn whole(text: &str) -> Config {
     nearway_config::load(text.as_bytes(), &ProcessEnv, &NoFiles).expect("a good configuration")
 }
 

@@ -84,6 +84,9 @@ fn what_cannot_be_asked_or_read_is_said_in_one_line() {
     let said = failed(&["--admin", &serve.admin, "--path", "nowhere"]);
     assert!(said.contains("refused: path: write it as a client sends it"), "{said}");
 
+    let said = failed(&["--admin", &serve.admin, "--client", "web"]);
+    assert!(said.contains("refused: client: the configuration names no clients"), "{said}");
+
     let gone = bound.local_addr().unwrap().to_string();
     drop(bound);
     let said = failed(&["--admin", &gone]);

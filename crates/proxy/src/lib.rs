@@ -37,7 +37,7 @@ mod tunnel;
 mod worker;
 
 pub use client_body::ClientBody;
-pub use fences::{Client, Clients, Fences, Places};
+pub use fences::{Client, Clients, Fences, KeptOut, Places, Rule, Uses};
 pub use listen::serve;
 pub use refuse::{Refusal, Tried};
 pub use relay::RelayError;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nearway_route::{Backoff, BreakerSettings, Cooldown, RegionId};
 use nearway_upstream::Region;
 
-use crate::fences::{Clients, Fences};
+use crate::fences::{Client, Clients, Fences, KeptOut, Rule, Uses};
 use crate::identify::Identity;
 
 /// One generation of settings. A request reads it once and keeps it to its end.
@@ -132,11 +132,32 @@ impl Settings {
         let by_client = match (&self.clients, identity.client) {
             (None, _) => true,
             (Some(clients), Some(client)) => {
-                clients.get(client).is_some_and(|client| client.places.holds(place))
+                clients.get(client).is_some_and(|client| client.places.keep_out(place).is_none())
             }
             (Some(_), None) => false,
         };
-        by_client && self.fences.admit(identity, place)
+        by_client && self.fences.keep_out(identity.into(), place).is_none()
+    }
+
+    /// The fence that keeps a request out of this region, for whoever looks and sends none. Without a
+    /// client, no client's fence is asked.
+    #[must_use]
+    pub fn keep_out<'a>(
+        &'a self,
+        client: Option<&'a Client>,
+        uses: Uses<'_>,
+        region: RegionId,
+    ) -> Option<KeptOut<'a>> {
+        let (place, _) = self.target(region)?;
+        let by_client = client.and_then(|client| {
+            let rule = if client.may_ask(uses) {
+                client.places.keep_out(place)?
+            } else {
+                Rule::Deployments
+            };
+            Some(KeptOut::Client(&client.name, rule))
+        });
+        by_client.or_else(|| self.fences.keep_out(uses, place))
     }
 
     /// Whether it matters for this request that no region reads another deployment's name in it.
@@ -148,7 +169,8 @@ impl Settings {
 
     /// Whether the client may ask for this at all, wherever.
     pub(crate) fn may_ask(&self, identity: &Identity) -> bool {
-        let client = |clients: &Clients| clients.get(identity.client?).map(|c| c.may_ask(identity));
+        let client =
+            |clients: &Clients| Some(clients.get(identity.client?)?.may_ask(identity.into()));
         self.clients.as_ref().is_none_or(|clients| client(clients).unwrap_or(false))
     }
 

@@ -18,6 +18,14 @@ pub(super) struct Asks<'a> {
     pub(super) now: Moment,
 }
 
+/// Whether the request may go to a region, and does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access<'a> {
+    pub(super) serves: bool,
+    pub(super) kept_out_by: Option<&'a str>,
+    pub(super) chosen: bool,
+}
+
 /// One region.
 #[derive(Debug, Serialize)]
 pub(super) struct Candidate<'a> {
@@ -25,6 +33,8 @@ pub(super) struct Candidate<'a> {
     pub(super) chosen: bool,
     /// Whether it serves the deployment at all.
     pub(super) serves: bool,
+    /// The key of the fence that keeps the request out, such as `clients.web.zones`.
+    pub(super) kept_out_by: Option<&'a str>,
     pub(super) state: &'static str,
     pub(super) condition: &'static str,
     /// How long the condition lasts, as far as a deadline tells.
@@ -92,7 +102,8 @@ pub(super) struct Waiting {
 }
 
 impl<'a> Candidate<'a> {
-    pub(super) fn new(entry: &'a Entry, asks: &Asks<'_>, serves: bool, chosen: bool) -> Self {
+    pub(super) fn new(entry: &'a Entry, asks: &Asks<'_>, access: Access<'a>) -> Self {
+        let Access { serves, kept_out_by, chosen } = access;
         let now = asks.now;
         let condition = entry.condition(asks.lack, now);
         let answered = entry.known.and_then(|known| known.answered);
@@ -100,6 +111,7 @@ impl<'a> Candidate<'a> {
             region: &entry.name,
             chosen,
             serves,
+            kept_out_by,
             state: entry.state.as_str(),
             condition: condition.as_str(),
             condition_left_ms: left(entry, condition, asks).map(ms),
@@ -116,10 +128,11 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// The chosen one, then those that serve and are fit, by what they cost; of equals the ranking's
-    /// order stays.
+    /// The chosen one, then those that serve and are inside of the fences, first the fit ones, by what
+    /// they cost; of equals the ranking's order stays.
     pub(super) fn in_order(&self, other: &Self) -> Ordering {
-        let merit = |one: &Self| (!one.chosen, !one.serves, one.is_out, one.price().is_none());
+        let is_closed = |one: &Self| !one.serves || one.kept_out_by.is_some();
+        let merit = |one: &Self| (!one.chosen, is_closed(one), one.is_out, one.price().is_none());
         merit(self).cmp(&merit(other)).then_with(|| {
             self.price().unwrap_or_default().total_cmp(&other.price().unwrap_or_default())
         })

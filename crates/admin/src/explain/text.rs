@@ -19,6 +19,10 @@ impl Display for Explanation<'_> {
             write!(f, "; not probed, so the ranking of all other deployments decides")?;
         }
         writeln!(f)?;
+        if !self.asked.clients_unasked.is_empty() {
+            let clients = self.asked.clients_unasked.join(", ");
+            writeln!(f, "no client is named, so no fence of theirs is asked; there are {clients}")?;
+        }
         for candidate in &self.candidates {
             write!(f, "\n{candidate}")?;
         }
@@ -41,7 +45,16 @@ impl Display for Asked<'_> {
         let deployment = self.deployment.unwrap_or("no deployment");
         let kind = if self.stream { "stream" } else { "whole answer" };
         let (tokens, class) = (self.prompt_tokens, self.class);
-        write!(f, "asked: {deployment}, {}, {tokens} prompt tokens, {kind} ({class})", self.path)
+        write!(f, "asked: {deployment}, ")?;
+        // what is asked most goes without saying
+        if self.method != "POST" {
+            write!(f, "{} ", self.method)?;
+        }
+        write!(f, "{}, {tokens} prompt tokens, {kind} ({class})", self.path)?;
+        match self.client {
+            Some(client) => write!(f, ", by {client}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -54,15 +67,14 @@ impl Display for Candidate<'_> {
             (None, Some(score)) => write!(f, ": score {}", Span(score))?,
             (None, None) => write!(f, ": nothing measured")?,
         }
-        if self.serves {
-            write!(f, ", {}", words(self.condition))?;
-        } else {
-            write!(f, ", does not serve this deployment")?;
+        match (self.serves, self.kept_out_by, self.condition_left_ms) {
+            (false, _, _) => writeln!(f, ", does not serve this deployment")?,
+            (true, Some(fence), _) => writeln!(f, ", kept out by {fence}")?,
+            (true, None, None) => writeln!(f, ", {}", words(self.condition))?,
+            (true, None, Some(left)) => {
+                writeln!(f, ", {} for {}", words(self.condition), Span(left))?;
+            }
         }
-        if let Some(left) = self.condition_left_ms {
-            write!(f, " for {}", Span(left))?;
-        }
-        writeln!(f)?;
         if let Some(cost) = &self.cost {
             write!(f, "{cost}")?;
         }

@@ -67,8 +67,15 @@ fn target(arguments: &Explain) -> String {
     let stream = !arguments.no_stream;
     let mut target =
         format!("/api/explain?as={form}&stream={stream}&path={}", encoded(&arguments.path));
-    if let Some(deployment) = &arguments.deployment {
-        target += &format!("&deployment={}", encoded(deployment));
+    let named = [
+        ("deployment", &arguments.deployment),
+        ("client", &arguments.client),
+        ("method", &arguments.method),
+    ];
+    for (name, value) in named {
+        if let Some(value) = value {
+            target += &format!("&{name}={}", encoded(value));
+        }
     }
     if let Some(tokens) = arguments.prompt_tokens {
         target += &format!("&prompt_tokens={tokens}");
@@ -107,6 +114,7 @@ fn answer(response: &Response<Bytes>) -> anyhow::Result<&str> {
     let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     match json.get("error").and_then(|error| error.as_str()) {
         Some(error) if status == StatusCode::BAD_REQUEST => bail!("refused: {error}"),
+        Some(error) if error.starts_with("client: ") => bail!("refused: {error}"),
         _ => bail!("answers {status}, so that is not the admin listener of this version"),
     }
 }
@@ -142,6 +150,8 @@ mod tests {
             target(&["--deployment", "a&b=c d", "--prompt-tokens", "9", "--no-stream", "--json"]);
         assert!(asked.starts_with("/api/explain?as=json&stream=false&"), "{asked}");
         assert!(asked.ends_with("&deployment=a%26b%3Dc%20d&prompt_tokens=9"), "{asked}");
+        let asked = target(&["--client", "web", "--method", "GET"]);
+        assert_eq!(asked, format!("{plain}&client=web&method=GET"));
     }
 
     #[test]
@@ -166,6 +176,9 @@ mod tests {
         assert_eq!(answered(StatusCode::OK, "a is taken").unwrap(), "a is taken");
         let wrong = answered(StatusCode::BAD_REQUEST, "{\"error\":\"stream: no\"}");
         assert_eq!(wrong.unwrap_err(), "refused: stream: no");
+        let unknown = "{\"error\":\"client: unknown; there are web\"}";
+        let unknown = answered(StatusCode::NOT_FOUND, unknown).unwrap_err();
+        assert_eq!(unknown, "refused: client: unknown; there are web");
         let foreign = answered(StatusCode::NOT_FOUND, "{\"error\":\"not found\"}").unwrap_err();
         assert!(foreign.contains("not the admin listener of this version"), "{foreign}");
     }

@@ -3,9 +3,9 @@
 use std::net::Shutdown;
 use std::time::Duration;
 
-use nearway_proxy::{Clients, Settings};
+use nearway_proxy::{Clients, Fences, Settings};
 
-use crate::harness::{Proxy, client, region};
+use crate::harness::{Proxy, client, places, region};
 use crate::raw::{RawRegion, Response, refused};
 
 fn chat(key: &str, fields: &str, body: &str) -> String {
@@ -27,6 +27,10 @@ fn fenced(first: &str, second: &str, tune: impl FnOnce(&mut Settings)) -> Proxy 
         settings.clients = Some(Clients::new(vec![client("web", "k", &[false, true])]));
         tune(settings);
     })
+}
+
+fn around_gpt_4o(allowed: &[bool]) -> Fences {
+    [("gpt-4o".into(), places(allowed))].into_iter().collect()
 }
 
 fn code(answer: &Response) -> String {
@@ -98,8 +102,7 @@ fn a_deployment_stays_inside_its_fence_whatever_case_it_is_written_in() {
     let (out, within) = (RawRegion::named("out"), RawRegion::named("in"));
     let regions = [region("out", &out.url()), region("in", &within.url())];
     let proxy = Proxy::tuned(&regions, |settings| {
-        settings.fences =
-            [("gpt-4o".into(), [false, true].into_iter().collect())].into_iter().collect();
+        settings.fences = around_gpt_4o(&[false, true]);
     });
     for (body, region) in [
         (model("gpt-4o"), "in"),
@@ -124,8 +127,7 @@ fn a_second_name_behind_a_long_prompt_is_seen_too() {
     let (out, within) = (RawRegion::named("out"), RawRegion::named("in"));
     let regions = [region("out", &out.url()), region("in", &within.url())];
     let fenced = |settings: &mut Settings| {
-        settings.fences =
-            [("gpt-4o".into(), [false, true].into_iter().collect())].into_iter().collect();
+        settings.fences = around_gpt_4o(&[false, true]);
     };
     let long = "x".repeat(300 * 1024);
     let proxy = Proxy::tuned(&regions, fenced);
@@ -173,8 +175,7 @@ fn a_deployment_that_is_not_for_the_client_is_not_there() {
 fn where_two_fences_leave_nothing_the_answer_says_so() {
     let (out, within) = (RawRegion::named("out"), RawRegion::named("in"));
     let proxy = fenced(&out.url(), &within.url(), |settings| {
-        settings.fences =
-            [("gpt-4o".into(), [true, false].into_iter().collect())].into_iter().collect();
+        settings.fences = around_gpt_4o(&[true, false]);
     });
     let answer = proxy.ask(&chat("k", "", &model("gpt-4o")));
     assert_eq!((answer.status(), code(&answer).as_str()), (503, "nearway_no_region"));

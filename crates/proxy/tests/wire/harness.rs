@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nearway_proxy::{Fences, Report, Settings, Target, Timeouts, Worker};
+use nearway_proxy::{Fences, Places, Report, Rule, Settings, Target, Timeouts, Worker};
 use nearway_route::{
     Asked, Backoff, BreakerSettings, Cooldown, DeploymentSet, Live, Moment, Outcome, RankBy,
     Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
@@ -79,9 +79,14 @@ pub(crate) fn client(name: &str, key: &str, places: &[bool]) -> nearway_proxy::C
     nearway_proxy::Client {
         name: name.into(),
         keys: vec![KeyDigest::of(key.as_bytes())],
-        places: places.iter().copied().collect(),
+        places: self::places(places),
         deployments: None,
     }
+}
+
+/// Those for which this is true.
+pub(crate) fn places(allowed: &[bool]) -> Places {
+    allowed.iter().map(|allowed| (!allowed).then_some(Rule::Regions)).collect()
 }
 
 /// An authority that has vouched for nobody: no handshake with it succeeds.
