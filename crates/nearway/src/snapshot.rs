@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearway_proxy::Settings;
-use nearway_route::{Live, Moment, Remembered, Table};
+use nearway_route::{Learned, Live, Moment, Table};
 use nearway_upstream::Clock;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -25,7 +25,7 @@ use crate::snapshot::format::{Ignored, Saved};
 #[derive(Debug, Default)]
 pub(crate) struct Resumed {
     /// For the regions of now, by their numbers.
-    pub(crate) learned: Vec<Remembered>,
+    pub(crate) learned: Learned,
     /// How long ago that was true.
     pub(crate) later: Duration,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Resumed {
 impl Resumed {
     /// How long ago the oldest answer came that anything was learned of.
     pub(crate) fn oldest(&self) -> Duration {
-        let ages = self.learned.iter().filter_map(|one| one.age);
+        let ages = self.learned.estimates.iter().filter_map(|one| one.age);
         ages.map(|age| age.saturating_add(self.later)).max().unwrap_or_default().min(OLDEST)
     }
 }
@@ -46,7 +46,7 @@ impl Resumed {
 pub(crate) async fn resume(file: &Path, settings: &Settings, window: Duration) -> Resumed {
     match read(file.to_owned(), settings, window).await {
         Ok(resumed) => {
-            let (count, later) = (resumed.learned.len(), resumed.later);
+            let (count, later) = (resumed.learned.estimates.len(), resumed.later);
             tracing::info!(file = %file.display(), count, ?later, "resuming what was learned");
             resumed
         }
@@ -97,9 +97,9 @@ impl Keeper {
 
     async fn save(&mut self) {
         let table = self.table.load();
-        let learned = Remembered::of(&table);
+        let learned = Learned::of(&table);
         // nothing is no reason to throw away what an earlier process knew
-        if learned.is_empty() {
+        if learned.estimates.is_empty() {
             return;
         }
         let age = Moment::from(self.clock.now()).since(table.at);
@@ -170,15 +170,16 @@ mod tests {
     async fn what_is_kept_at_the_end_is_there_at_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
         let keeper = keeper(folder.path());
-        let (file, known) = (keeper.file.clone(), Remembered::of(&keeper.table.load()));
+        let (file, known) = (keeper.file.clone(), Learned::of(&keeper.table.load()));
         let cancelled = CancellationToken::new();
         cancelled.cancel();
         keeper.keep(cancelled).await;
 
         let parts = parts();
         let resumed = resume(&file, &parts.proxy, Duration::from_secs(300)).await;
-        assert_eq!(resumed.learned.len(), 1);
-        assert_eq!(resumed.learned[0].terms.map(f64::to_bits), known[0].terms.map(f64::to_bits));
+        assert_eq!(resumed.learned.estimates.len(), 1);
+        let bits = |learned: &Learned| learned.estimates[0].terms.map(f64::to_bits);
+        assert_eq!(bits(&resumed.learned), bits(&known));
         let clock = Clock::start_at(resumed.oldest());
         let now = Moment::from(clock.now());
         let (_, table) = resumed_table(&parts.probe, &resumed.learned, resumed.later, now);
@@ -192,12 +193,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("learned.json");
         let resumed = async || resume(&file, &parts().proxy, Duration::from_secs(300)).await;
-        assert!(resumed().await.learned.is_empty(), "not there");
+        assert!(resumed().await.learned.estimates.is_empty(), "not there");
         std::fs::write(&file, "{\"nearway_snapshot\":").unwrap();
-        assert!(resumed().await.learned.is_empty(), "broken");
+        assert!(resumed().await.learned.estimates.is_empty(), "broken");
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
-        assert!(resumed().await.learned.is_empty(), "a folder");
+        assert!(resumed().await.learned.estimates.is_empty(), "a folder");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearway_route::{
-    Moment, Ranker, RegionId, RegionSpec, Remembered, RoutingSettings, Strategy, Table,
+    Learned, Moment, Ranker, RegionId, RegionSpec, RoutingSettings, Strategy, Table,
 };
 use nearway_upstream::Region;
 use nearway_wire::probe_body::ApiStyle;
@@ -73,14 +73,14 @@ pub struct Settings {
 /// entries share its vitals.
 #[must_use]
 pub fn initial_table(settings: &Settings, now: Moment) -> (Ranker, Arc<Table>) {
-    resumed_table(settings, &[], Duration::ZERO, now)
+    resumed_table(settings, &Learned::default(), Duration::ZERO, now)
 }
 
 /// The same with what an earlier process learned, so much `later` than it was true.
 #[must_use]
 pub fn resumed_table(
     settings: &Settings,
-    learned: &[Remembered],
+    learned: &Learned,
     later: Duration,
     now: Moment,
 ) -> (Ranker, Arc<Table>) {

@@ -16,6 +16,7 @@ use crate::{
     settings::Switch,
     shape::{CLASSES, Class},
     table::{Entry, Lead, Ranking, label},
+    traffic::Traffic,
     verdict::Verdict,
 };
 
@@ -59,6 +60,16 @@ impl Contest {
     /// Takes in what a client asked for.
     pub(crate) fn learn(&mut self, sample: &Sample) {
         self.mix.learn(sample);
+    }
+
+    /// What clients asked for, as plain numbers.
+    pub(crate) fn traffic(&self, now: Moment) -> impl Iterator<Item = Traffic> {
+        self.mix.traffic(&self.deployment, now)
+    }
+
+    /// Begins with what they asked an earlier process for, so much `later`.
+    pub(crate) fn resume(&mut self, kept: &Traffic, later: Duration, now: Moment) {
+        self.mix.resume(kept, later, now);
     }
 
     /// What a request of this class is like.

@@ -1,13 +1,14 @@
 //! What clients ask for in a deployment: per class of requests, how many come, how large they are, and
 //! how long their answers are. What is not known of a request before it is sent is guessed from here.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     estimate::Circumstances,
     moment::Moment,
     sample::{Outcome, Sample, Source},
     shape::{CLASSES, Class, Shape},
+    traffic::Traffic,
 };
 
 /// The traffic of one deployment.
@@ -65,6 +66,39 @@ impl Mix {
             let off = f64::from(tokens) - habit.output.unwrap_or(OUTPUT);
             habit.variance += RATE * (off * off - habit.variance);
             move_towards(&mut habit.output, f64::from(tokens));
+        }
+    }
+
+    /// What was asked for of this deployment, each class that came.
+    pub(crate) fn traffic(
+        &self,
+        deployment: &Arc<str>,
+        now: Moment,
+    ) -> impl Iterator<Item = Traffic> {
+        let seen = Class::all().zip(&self.habits).filter(|(_, habit)| habit.prompt.is_some());
+        seen.map(move |(class, habit)| Traffic {
+            deployment: Arc::clone(deployment),
+            class,
+            main: self.main == Some(class),
+            requests: habit.faded(now),
+            prompt: habit.prompt,
+            output: habit.output,
+            variance: habit.variance,
+        })
+    }
+
+    /// Begins with what an earlier process counted, so much `later`. What was seen already stays, and
+    /// numbers that nobody counted are passed over.
+    pub(crate) fn resume(&mut self, kept: &Traffic, later: Duration, now: Moment) {
+        let Some(habit) = self.habits.get_mut(kept.class.place()) else { return };
+        if habit.prompt.is_some() || !kept.is_sound() {
+            return;
+        }
+        let Traffic { requests, prompt, output, variance, .. } = *kept;
+        let then = Habit { requests, at: Moment::ZERO, prompt, output, variance };
+        *habit = Habit { requests: then.faded(Moment::from(later)), at: now, ..then };
+        if kept.main {
+            self.main.get_or_insert(kept.class);
         }
     }
 
@@ -171,6 +205,65 @@ mod tests {
             (output - 100.0).abs() < 2.0 && (output_spread - 10.0).abs() < 3.0,
             "{output} {output_spread}"
         );
+    }
+
+    #[test]
+    fn what_is_kept_over_a_restart_goes_on_as_if_there_were_none() {
+        let mut before = Mix::default();
+        (0..40)
+            .for_each(|n| before.learn(&asked(n, 2_000, false, if n % 2 == 0 { 90 } else { 110 })));
+        (0..60).for_each(|n| before.learn(&asked(n, 50, true, 7)));
+        let at = |seconds| Moment::ZERO + Duration::from_secs(seconds);
+        before.main(at(60));
+        let deployment = Arc::from("gpt-4o");
+        let kept: Vec<_> = before.traffic(&deployment, at(100)).collect();
+        assert_eq!(kept.len(), 2);
+        // a restart of 300 s, and the next process counts from 9000 s on
+        let mut after = Mix::default();
+        kept.iter().for_each(|one| after.resume(one, Duration::from_secs(300), at(9_000)));
+        for class in Class::all() {
+            assert_eq!(after.typical(class), before.typical(class), "{}", class.as_str());
+        }
+        let expected: Vec<_> = before.traffic(&deployment, at(400)).collect();
+        for (found, expected) in after.traffic(&deployment, at(9_000)).zip(&expected) {
+            assert!((found.requests - expected.requests).abs() < 1e-9, "{found:?} {expected:?}");
+            assert_eq!(Traffic { requests: expected.requests, ..found }, *expected);
+        }
+        assert_eq!(after.main(at(9_000)), before.main(at(400)));
+        assert!((expected[0].requests - kept[0].requests / 2.0).abs() < 1e-9, "older ones fade");
+    }
+
+    #[test]
+    fn what_was_seen_already_stays_and_numbers_that_nobody_counted_are_passed_over() {
+        let class = Shape { prompt: 10, streams: true }.class();
+        let kept = Traffic {
+            deployment: Arc::from("gpt-4o"),
+            class,
+            main: true,
+            requests: 5.0,
+            prompt: Some(10.0),
+            output: None,
+            variance: 0.0,
+        };
+        let resumed = |mut mix: Mix, kept: Traffic| {
+            mix.resume(&kept, Duration::ZERO, Moment::ZERO);
+            mix.traffic(&kept.deployment, Moment::ZERO).map(|one| one.requests).collect::<Vec<_>>()
+        };
+        assert_eq!(resumed(Mix::default(), kept.clone()), [5.0]);
+        let mut seen = Mix::default();
+        seen.learn(&asked(0, 10, true, 5));
+        assert_eq!(resumed(seen, kept.clone()), [1.0]);
+        for wrong in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
+            let some = Some(wrong);
+            for kept in [
+                Traffic { requests: wrong, ..kept.clone() },
+                Traffic { prompt: some, ..kept.clone() },
+                Traffic { output: some, ..kept.clone() },
+                Traffic { variance: wrong, ..kept.clone() },
+            ] {
+                assert_eq!(resumed(Mix::default(), kept), [0.0; 0], "{wrong}");
+            }
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     member::Member,
     moment::Moment,
     region::{RegionId, RegionSpec},
-    remembered::Remembered,
+    remembered::{Learned, Remembered},
     sample::{Measured, Sample},
     settings::{RoutingSettings, Strategy},
     shape::Shape,
@@ -116,8 +116,14 @@ impl Ranker {
     /// Begins with what an earlier process learned, so much `later` than it was true, for the regions by
     /// their numbers here. Returns how many of the estimates are of use.
     ///
-    /// To be called before anything is observed: what is seen already is not overwritten.
-    pub fn resume(&mut self, all: &[Remembered], later: Duration, now: Moment) -> usize {
+    /// To be called before anything is observed or ranked: what is seen already is not overwritten.
+    pub fn resume(&mut self, learned: &Learned, later: Duration, now: Moment) -> usize {
+        for kept in &learned.traffic {
+            let mut contests = self.contests.iter_mut();
+            if let Some(contest) = contests.find(|one| one.deployment == kept.deployment) {
+                contest.resume(kept, later, now);
+            }
+        }
         let interval = self.settings.probe_interval;
         let mut resume = |one: &Remembered| {
             let known = one.known(later, now, interval)?;
@@ -125,7 +131,7 @@ impl Ranker {
             let member = members.find(|member| member.spec().id == one.region)?;
             Some(member.resume(&one.deployment, known))
         };
-        all.iter().filter(|one| resume(one) == Some(true)).count()
+        learned.estimates.iter().filter(|one| resume(one) == Some(true)).count()
     }
 
     /// Remembers a sample of a region, for the deployment by the client's name for it.
@@ -217,6 +223,12 @@ impl Ranker {
         let (fallback, change) = self.fallback.by_score(entries, clock, &settings.switch, now);
         changes.extend(change);
 
+        let traffic = match settings.strategy {
+            Strategy::Adaptive => {
+                self.contests.iter().flat_map(|contest| contest.traffic(now)).collect()
+            }
+            Strategy::Average => Box::default(),
+        };
         self.history.extend(&changes);
         let table = Table {
             generation: self.generation,
@@ -224,6 +236,7 @@ impl Ranker {
             at: now,
             changes: Arc::clone(self.history.changes()),
             rankings: rankings.into_boxed_slice(),
+            traffic,
             fallback: Arc::new(fallback),
         };
         Published { table: Arc::new(table), changes }

@@ -1,4 +1,5 @@
-//! What is worth keeping over a restart: the estimates that a table holds, as plain numbers.
+//! What is worth keeping over a restart: the estimates that a table holds, as plain numbers, and the
+//! traffic that they were learned from.
 //!
 //! Taken from a table, and given to the ranker of the next process. How it is stored, and whether a
 //! region is still the same one, the caller knows. No cool-down, no breaker, no probe is kept: those
@@ -6,7 +7,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{estimate::Estimate, knowledge::Known, moment::Moment, region::RegionId, table::Table};
+use crate::{
+    estimate::Estimate, knowledge::Known, moment::Moment, region::RegionId, table::Table,
+    traffic::Traffic,
+};
+
+/// All that was learned, at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Learned {
+    /// Of the regions.
+    pub estimates: Vec<Remembered>,
+    /// Of the requests.
+    pub traffic: Vec<Traffic>,
+}
 
 /// What was learned of one region for one deployment, at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,10 +40,16 @@ pub struct Remembered {
     pub age: Option<Duration>,
 }
 
-impl Remembered {
+impl Learned {
     /// All that a table knows, in its order; nothing where costs do not decide. It is true of the
     /// table's moment.
-    pub fn of(table: &Table) -> Vec<Self> {
+    pub fn of(table: &Table) -> Self {
+        Self { estimates: Remembered::of(table), traffic: table.traffic.to_vec() }
+    }
+}
+
+impl Remembered {
+    fn of(table: &Table) -> Vec<Self> {
         let rankings = table.rankings().filter(|ranking| !ranking.deployment.is_empty());
         let entries = rankings.flat_map(|ranking| {
             ranking.order.iter().map(move |entry| (&ranking.deployment, entry))
@@ -119,9 +138,7 @@ mod tests {
         let lead = ranking.lead(shape.class()).unwrap();
         let mut entries: Vec<_> = ranking.order.iter().collect();
         entries.sort_by_key(|entry| entry.region);
-        // the mix of requests is no part of it
-        let typical = crate::Typical { output: 40.0, output_spread: 0.0, ..lead.typical };
-        entries.iter().map(|entry| entry.cost(shape, &typical, now)).collect()
+        entries.iter().map(|entry| entry.cost(shape, &lead.typical, now)).collect()
     }
 
     #[test]
@@ -129,8 +146,8 @@ mod tests {
         let mut before = ranker(2);
         before.observe(RegionId(0), Some(DEPLOYMENT), sample(10, 8, true, Some(400)));
         before.observe(RegionId(1), Some(DEPLOYMENT), sample(12, 8, true, Some(90)));
-        let kept = Remembered::of(&before.rank(at(20)).table);
-        assert_eq!(kept.len(), 2);
+        let kept = Learned::of(&before.rank(at(20)).table);
+        assert_eq!(kept.estimates.len(), 2);
 
         let mut after = ranker(2);
         assert_eq!(after.resume(&kept, Duration::from_secs(7), at(100)), 2);
@@ -151,7 +168,7 @@ mod tests {
         let mut before = ranker(3);
         before.observe(RegionId(2), Some(DEPLOYMENT), sample(1, 8, true, Some(90)));
         before.observe(RegionId(0), Some(DEPLOYMENT), sample(1, 8, true, Some(90)));
-        let kept = Remembered::of(&before.rank(at(2)).table);
+        let kept = Learned::of(&before.rank(at(2)).table);
         let mut after = ranker(1);
         after.observe(RegionId(0), Some(DEPLOYMENT), sample(3, 8, true, Some(500)));
         let seen = Remembered::of(&after.rank(at(4)).table);
@@ -170,10 +187,10 @@ mod tests {
                 let sample = sample(second, prompt, streams, millis);
                 before.observe(RegionId(region), Some(DEPLOYMENT), sample);
             }
-            let kept = Remembered::of(&before.rank(at(100)).table);
+            let kept = Learned::of(&before.rank(at(100)).table);
             let mut after = ranker(3);
             let (later, start) = (Duration::from_secs(pause), at(9_000));
-            prop_assert_eq!(after.resume(&kept, later, start), kept.len());
+            prop_assert_eq!(after.resume(&kept, later, start), kept.estimates.len());
 
             let expected = costs(&before.rank(at(100) + later).table, at(100) + later);
             let found = costs(&after.rank(start).table, start);
@@ -197,7 +214,8 @@ mod tests {
                 region: RegionId(0), deployment, terms, covariance, scatter, failing, age
             };
             let mut after = ranker(1);
-            after.resume(&[made], Duration::from_nanos(later), at(9));
+            let made = Learned { estimates: vec![made], traffic: Vec::new() };
+            after.resume(&made, Duration::from_nanos(later), at(9));
             after.observe(RegionId(0), Some(DEPLOYMENT), sample(10, 8, true, Some(90)));
             for cost in costs(&after.rank(at(11)).table, at(11)).into_iter().flatten() {
                 prop_assert!(cost.now.is_finite() && cost.doubt.is_finite() && cost.now > 0.0);

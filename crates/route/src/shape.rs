@@ -38,6 +38,11 @@ impl Class {
         (0..2 * SIZES).map(Self)
     }
 
+    /// The class of this label.
+    pub fn named(label: &str) -> Option<Self> {
+        Self::all().find(|class| class.as_str() == label)
+    }
+
     /// The place among all.
     pub(crate) fn place(self) -> usize {
         usize::from(self.0)
@@ -88,6 +93,8 @@ mod tests {
         assert!(Class::all().all(|class| class.typical().class() == class));
         let labels: BTreeSet<_> = Class::all().map(Class::as_str).collect();
         assert_eq!(labels.len(), CLASSES);
+        assert!(Class::all().all(|class| Class::named(class.as_str()) == Some(class)));
+        assert_eq!(Class::named("stream"), None);
     }
 
     #[test]

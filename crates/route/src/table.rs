@@ -20,6 +20,7 @@ use crate::{
     shape::Class,
     spread::Spread,
     track::LiveTally,
+    traffic::Traffic,
     verdict::Verdict,
     vitals::Vitals,
 };
@@ -39,6 +40,8 @@ pub struct Table {
     /// By deployment name, for the binary search of [`Self::ranking`].
     pub(crate) rankings: Box<[Arc<Ranking>]>,
     pub(crate) fallback: Arc<Ranking>,
+    /// What clients asked for of late; nothing where costs do not decide.
+    pub(crate) traffic: Box<[Traffic]>,
 }
 
 impl Table {

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearway_proxy::{Settings, Target};
-use nearway_route::Remembered;
+use nearway_route::{Class, Learned, Remembered};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Resumed;
 
 /// The number that a program raises when it writes something else.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest that this program still reads: 1 has no traffic.
+const OLDEST: u32 = 1;
 
 /// The whole file.
 #[derive(Debug, Deserialize, Serialize)]
@@ -22,6 +24,8 @@ pub(super) struct Saved {
     /// When it was true.
     saved_unix_ms: u64,
     estimates: Vec<Estimate>,
+    #[serde(default)]
+    traffic: Vec<Traffic>,
 }
 
 /// What any version of the file has.
@@ -45,6 +49,18 @@ struct Estimate {
     age_ms: Option<u64>,
 }
 
+/// As [`nearway_route::Traffic`], with the label of the class.
+#[derive(Debug, Deserialize, Serialize)]
+struct Traffic {
+    deployment: String,
+    class: String,
+    main: bool,
+    requests: f64,
+    prompt: Option<f64>,
+    output: Option<f64>,
+    variance: f64,
+}
+
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Ignored {
@@ -54,7 +70,7 @@ pub(super) enum Ignored {
     Unreadable(std::io::Error),
     #[error("it is no snapshot of Nearway, or broken")]
     Foreign,
-    #[error("it is of version {0}, and this program reads version {VERSION}")]
+    #[error("it is of version {0}, and this program reads {OLDEST} to {VERSION}")]
     Version(u32),
     #[error("it was saved in the future by this machine's clock")]
     Future,
@@ -73,9 +89,15 @@ impl From<std::io::Error> for Ignored {
 
 impl Saved {
     /// What was true at this time, of the regions that are still configured.
-    pub(super) fn new(learned: &[Remembered], settings: &Settings, saved_unix_ms: u64) -> Self {
-        let estimates = learned.iter().filter_map(|one| estimate(one, settings)).collect();
-        Self { nearway_snapshot: VERSION, saved_unix_ms, estimates }
+    pub(super) fn new(learned: &Learned, settings: &Settings, saved_unix_ms: u64) -> Self {
+        let estimates = learned.estimates.iter().filter_map(|one| estimate(one, settings));
+        let traffic = learned.traffic.iter().map(Traffic::from);
+        Self {
+            nearway_snapshot: VERSION,
+            saved_unix_ms,
+            estimates: estimates.collect(),
+            traffic: traffic.collect(),
+        }
     }
 
     /// The text of the file.
@@ -92,7 +114,7 @@ pub(super) fn read(
     window: Duration,
 ) -> Result<Resumed, Ignored> {
     let version: Version = serde_json::from_slice(text).map_err(|_| Ignored::Foreign)?;
-    if version.nearway_snapshot != VERSION {
+    if !(OLDEST..=VERSION).contains(&version.nearway_snapshot) {
         return Err(Ignored::Version(version.nearway_snapshot));
     }
     let saved: Saved = serde_json::from_slice(text).map_err(|_| Ignored::Foreign)?;
@@ -101,8 +123,39 @@ pub(super) fn read(
     if age >= window {
         return Err(Ignored::Old { age, window });
     }
-    let learned = saved.estimates.iter().filter_map(|one| remembered(one, settings)).collect();
+    let estimates = saved.estimates.iter().filter_map(|one| remembered(one, settings));
+    let traffic = saved.traffic.iter().filter_map(Traffic::counted);
+    let learned = Learned { estimates: estimates.collect(), traffic: traffic.collect() };
     Ok(Resumed { learned, later: age })
+}
+
+impl From<&nearway_route::Traffic> for Traffic {
+    fn from(counted: &nearway_route::Traffic) -> Self {
+        Self {
+            deployment: counted.deployment.to_string(),
+            class: counted.class.as_str().to_owned(),
+            main: counted.main,
+            requests: counted.requests,
+            prompt: counted.prompt,
+            output: counted.output,
+            variance: counted.variance,
+        }
+    }
+}
+
+impl Traffic {
+    /// `None` where this program knows no such class. What is not probed any more, the ranker passes over.
+    fn counted(&self) -> Option<nearway_route::Traffic> {
+        Some(nearway_route::Traffic {
+            deployment: self.deployment.as_str().into(),
+            class: Class::named(&self.class)?,
+            main: self.main,
+            requests: self.requests,
+            prompt: self.prompt,
+            output: self.output,
+            variance: self.variance,
+        })
+    }
 }
 
 fn estimate(one: &Remembered, settings: &Settings) -> Option<Estimate> {
@@ -173,14 +226,36 @@ mod tests {
         }
     }
 
+    fn traffic() -> nearway_route::Traffic {
+        nearway_route::Traffic {
+            deployment: "gpt-4o".into(),
+            class: Class::named("whole_long").unwrap(),
+            main: true,
+            requests: 12.5,
+            prompt: Some(20_000.0 / 3.0),
+            output: None,
+            variance: 0.1 + 0.2,
+        }
+    }
+
+    fn all() -> Learned {
+        Learned { estimates: vec![learned()], traffic: vec![traffic()] }
+    }
+
     fn saved() -> Vec<u8> {
-        Saved::new(&[learned()], &settings(|_| {}), SAVED).json().unwrap()
+        Saved::new(&all(), &settings(|_| {}), SAVED).json().unwrap()
+    }
+
+    fn with(from: &str, to: &str) -> Vec<u8> {
+        let text = String::from_utf8(saved()).unwrap();
+        assert!(text.contains(from), "{text}");
+        text.replace(from, to).into_bytes()
     }
 
     #[test]
     fn what_is_written_is_read() {
         let read = read(&saved(), &settings(|_| {}), SAVED + 12_000, WINDOW).unwrap();
-        assert_eq!(read.learned, [learned()]);
+        assert_eq!(read.learned, all());
         assert_eq!(read.later, Duration::from_secs(12));
         assert_eq!(read.oldest(), Duration::from_millis(13_500));
     }
@@ -199,23 +274,39 @@ mod tests {
         for (change, expected) in changes {
             let settings = settings(|config| change(&mut config.regions[0]));
             let read = read(&saved(), &settings, SAVED, WINDOW).unwrap();
-            assert_eq!(read.learned.len(), expected);
+            assert_eq!(read.learned.estimates.len(), expected);
         }
         let gone = Remembered { region: RegionId(7), ..learned() };
-        assert!(Saved::new(&[gone], &settings(|_| {}), SAVED).estimates.is_empty());
+        let gone = Learned { estimates: vec![gone], traffic: Vec::new() };
+        assert!(Saved::new(&gone, &settings(|_| {}), SAVED).estimates.is_empty());
+    }
+
+    #[test]
+    fn a_file_of_the_version_before_is_read_without_what_it_does_not_have() {
+        let old = br#"{"nearway_snapshot":1,"saved_unix_ms":1700000000000,"estimates":[{"region":"a",
+            "url":"https://a.example.com:443","deployment":"gpt-4o","served_as":"gpt-4o",
+            "terms":[100.0,5.0,1.0,0.5],"covariance":[[0.3,0,0,0],[0,0.3,0,0],[0,0,0.3,0],[0,0,0,0.3]],
+            "scatter":0.2,"failing":0.05,"age_ms":1500}]}"#;
+        let read = read(old, &settings(|_| {}), SAVED, WINDOW).unwrap().learned;
+        assert_eq!((read.estimates.len(), read.traffic.len()), (1, 0));
+    }
+
+    #[test]
+    fn requests_of_a_class_that_there_is_no_more_are_passed_over() {
+        let text = with("whole_long", "whole_huge");
+        let read = read(&text, &settings(|_| {}), SAVED, WINDOW).unwrap().learned;
+        assert_eq!((read.estimates.len(), read.traffic.len()), (1, 0));
     }
 
     #[test]
     fn what_is_old_foreign_or_broken_is_ignored_and_says_so() {
         let settings = settings(|_| {});
         let window = 300_000;
-        let with = |from: &str, to: &str| {
-            String::from_utf8(saved()).unwrap().replace(from, to).into_bytes()
-        };
         let cases = [
             (saved(), SAVED + window, "old, and routing.window is"),
             (saved(), SAVED - 1, "in the future"),
-            (with("\"nearway_snapshot\":1", "\"nearway_snapshot\":2"), SAVED, "version 2"),
+            (with("\"nearway_snapshot\":2", "\"nearway_snapshot\":3"), SAVED, "version 3"),
+            (with("\"nearway_snapshot\":2", "\"nearway_snapshot\":0"), SAVED, "version 0"),
             (with("\"scatter\":0.2", "\"scatter\":\"x\""), SAVED, "broken"),
             (b"{\"a\":1}".to_vec(), SAVED, "no snapshot"),
             (b"\xff\xfe".to_vec(), SAVED, "no snapshot"),
