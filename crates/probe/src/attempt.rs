@@ -130,7 +130,7 @@ impl Probe {
             let reply = self.send(transport, Method::POST, &target, Some(body)).await?;
             let head = reply.timing.head;
             let (parts, body) = reply.response.into_parts();
-            *limits = quota::limits(&parts.headers);
+            *limits = quota::read(&parts.headers).limits;
             if parts.status.is_success() {
                 return Ok(measure(&parts.headers, body, rung.operation(), head, clock).await?);
             }

@@ -36,6 +36,8 @@ pub(crate) struct Demand {
     /// When the ranking wants the next probe, and when that is with `stretch`.
     wish: Moment,
     due: Moment,
+    /// What the last probe used that used any.
+    tokens: Option<u32>,
     /// The least interval that the region's limits leave.
     least: Option<Duration>,
     budget: Budget,
@@ -90,6 +92,7 @@ impl Default for Demand {
             stretch: 1.0,
             wish: Moment::ZERO,
             due: Moment::ZERO,
+            tokens: None,
             least: None,
             budget: Budget::default(),
             counted: Moment::ZERO,
@@ -118,6 +121,7 @@ impl Demand {
 
     /// Tokens were used.
     pub(crate) fn spend(&mut self, tokens: u32, rate: Option<Rate>, now: Moment) {
+        self.tokens = Some(tokens).filter(|tokens| *tokens > 0).or(self.tokens);
         if let Some(rate) = rate {
             self.budget.spend(tokens, rate, now);
         }
@@ -128,9 +132,10 @@ impl Demand {
         rate.map(|_| self.budget.used(now))
     }
 
-    /// The region told its limits. Gives the least interval that they leave, if it is longer than the
-    /// interval and that is new.
+    /// The region tells its limits; a probe uses so many tokens where none has told. Gives the least
+    /// interval that they leave, if it is longer than the interval and that is new.
     pub(crate) fn limited(&mut self, limits: Limits, tokens: u32, pace: Pace) -> Option<Duration> {
+        let tokens = self.tokens.unwrap_or(tokens);
         let least = least_interval(limits, tokens)?.saturating_mul(pace.samples);
         let former = self.least.replace(least);
         let lengthens = |least: Duration| least > pace.interval();
@@ -324,6 +329,17 @@ mod tests {
         demand.limited(limits(1, None), 9, PACE);
         assert_eq!(next(&mut demand, &worth(1_007), 1_001).0, 4_600, "an hour at most");
         assert_eq!(demand.limited(Limits::default(), 9, PACE), None, "it tells none");
+    }
+
+    #[test]
+    fn what_a_probe_used_counts_and_before_that_what_it_should_use() {
+        let limits = Limits { requests: None, tokens: Some(6_000) };
+        let mut demand = probed();
+        assert_eq!(demand.limited(limits, 200, PACE), Some(Duration::from_secs(200)));
+        demand.spend(10, None, at(1_000));
+        demand.spend(0, None, at(1_001));
+        assert_eq!(demand.limited(limits, 200, PACE), None);
+        assert_eq!(next(&mut demand, &worth(1_007), 1_001).0, 1_010, "a failed one is not billed");
     }
 
     #[test]

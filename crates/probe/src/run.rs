@@ -18,6 +18,7 @@ use nearway_route::{
 use nearway_telemetry::Metrics;
 use nearway_upstream::{Clock, Side, Transport};
 use nearway_wire::probe_body::Rung;
+use nearway_wire::quota::Limits;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -256,16 +257,25 @@ impl<T: Transport + 'static> Prober<T> {
         self.publish(now);
     }
 
-    /// What a probe cost, and what the region allows, decide how soon the next one may come.
+    /// What a probe cost, and what the region allows, decide how soon the next one may come. Answers to
+    /// clients tell the latter, too, in the same place.
     fn pay(&mut self, due: &Due, finding: &Finding) {
-        let (pace, demand) = (self.settings.pace(), self.demands.of(due));
         let tokens = verdict::cost(&finding.outcome, finding.usage, &self.settings);
-        demand.spend(tokens, self.settings.rate(), finding.at);
-        let longer = demand.limited(finding.limits, tokens, pace);
-        if let Some((least, target)) = longer.zip(self.settings.target(due.region))
-            && self.settings.is_steered()
-        {
-            let (region, deployment) = (target.region.name(), due.stop.as_deref());
+        self.demands.of(due).spend(tokens, self.settings.rate(), finding.at);
+        if let Some(entry) = entry(&self.out.table.load(), due) {
+            entry.vitals.allow(finding.limits.requests, finding.limits.tokens);
+        }
+    }
+
+    /// The newest answers, of probes or of clients, told what the region allows.
+    fn limit(&mut self, table: &Table, due: &Due) {
+        let Some(entry) = entry(table, due) else { return };
+        let (requests, tokens) = entry.vitals.allowed();
+        let usual = verdict::usual_cost(&self.settings);
+        let limits = Limits { requests, tokens };
+        let longer = self.demands.of(due).limited(limits, usual, self.settings.pace());
+        if let Some(least) = longer {
+            let (region, deployment) = (&entry.name, due.stop.as_deref());
             tracing::info!(target: LOG, %region, deployment,
                 "probes of {region} come every {least:?} at most: its limits allow no more");
         }
@@ -280,6 +290,9 @@ impl<T: Transport + 'static> Prober<T> {
             for stop in settings.stops(target) {
                 let due = Due { region: target.id, stop };
                 let standing = self.standing(table, &due, now);
+                if standing.is_some() {
+                    self.limit(table, &due);
+                }
                 let demand = self.demands.of(&due);
                 let next = standing.map(|standing| demand.next(&standing, pace, rate, now));
                 let skipped = next.and_then(|next| demand.skipped(next, pace, now));

@@ -111,11 +111,14 @@ pub(crate) fn failure(fault: &Fault, after: Duration, retry_after: Option<Durati
 pub(crate) fn cost(outcome: &Outcome, usage: Option<Usage>, settings: &Settings) -> u32 {
     match (outcome, usage) {
         (_, Some(usage)) => usage.prompt.saturating_add(usage.completion),
-        (Outcome::Answer { .. }, None) => {
-            prompt_tokens(&settings.prompt).saturating_add(settings.max_tokens)
-        }
+        (Outcome::Answer { .. }, None) => usual_cost(settings),
         _ => 0,
     }
+}
+
+/// About how many tokens a probe asks for.
+pub(crate) fn usual_cost(settings: &Settings) -> u32 {
+    prompt_tokens(&settings.prompt).saturating_add(settings.max_tokens)
 }
 
 /// About how many tokens a probe's prompt is, with what every chat has around it.

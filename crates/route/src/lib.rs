@@ -49,6 +49,7 @@
 //! assert_eq!(first, Some("swedencentral"));
 //! ```
 
+mod allowance;
 mod backoff;
 mod breaker;
 mod choice;

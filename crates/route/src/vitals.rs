@@ -16,6 +16,7 @@ use std::{
 };
 
 use crate::{
+    allowance::Allowance,
     breaker::Breaker,
     deadline::Deadline,
     lack::{LACKS, Lack},
@@ -32,6 +33,7 @@ pub struct Vitals {
     /// Requests so far; wraps around.
     sent: AtomicU32,
     refusals: Refusals,
+    allowance: Allowance,
     /// By [`Awaited`].
     silences: [Silence; 3],
     pending: Pending,
@@ -131,6 +133,19 @@ impl Vitals {
     /// How long the quota counts as nearly used up; `None` when it does not.
     pub fn nearly_spent_for(&self, now: Moment) -> Option<Duration> {
         self.nearly_spent.left(now)
+    }
+
+    /// An answer told how many requests and tokens the region allows in a minute for this deployment, each
+    /// if it did. Those that many deployments share learn nothing: each has a quota of its own.
+    pub fn allow(&self, requests: Option<u64>, tokens: Option<u64>) {
+        if !self.of_many {
+            self.allowance.tell(requests, tokens);
+        }
+    }
+
+    /// What the newest answers told of that.
+    pub fn allowed(&self) -> (Option<u64>, Option<u64>) {
+        self.allowance.told()
     }
 
     /// The region refused Nearway's own credential: it is out until then, or until a probe is
@@ -265,6 +280,16 @@ mod tests {
         let vitals = Vitals::of_many();
         vitals.lack_until(Lack::DEPLOYMENT, at(60));
         assert_eq!(vitals.lacking(Moment::ZERO).count(), 0);
+    }
+
+    #[test]
+    fn each_deployment_has_an_allowance_of_its_own() {
+        let told = |vitals: &Vitals| {
+            vitals.allow(Some(9), Some(1_000));
+            vitals.allowed()
+        };
+        assert_eq!(told(&Vitals::default()), (Some(9), Some(1_000)));
+        assert_eq!(told(&Vitals::of_many()), (None, None));
     }
 
     #[test]

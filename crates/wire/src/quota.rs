@@ -1,37 +1,43 @@
-//! How much of its quota a region says is left, so that it is spared before it has to refuse.
+//! What a region says of its quota: how much of it is left, so that it is spared before it has to refuse,
+//! and how much there is, so that probes keep to a small part of it.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// For how long the quota of requests or of tokens, or the capacity of a provisioned deployment, will be
-/// nearly used up; `None` while there is enough, or when nothing can be told.
+/// What an answer says of the region's quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What it allows.
+    pub limits: Limits,
+    /// For how long the quota of requests or of tokens, or the capacity of a provisioned deployment, will
+    /// be nearly used up; `None` while there is enough, or when nothing can be told.
+    pub nearly_spent: Option<Duration>,
+}
+
+/// Reads it, in one pass over its headers.
 ///
 /// Azure counts in seconds until a reset, `OpenAI` in durations (API fact sheet 3). A limit of 0 or less
 /// is what some routes say that know none; then what is left says nothing either. A provisioned deployment
 /// says how busy it is (`57.3%`), or that the answer spilled over from it; not for how long.
 #[must_use]
-pub fn nearly_spent(headers: &HeaderMap) -> Option<Duration> {
-    let left = |quota: &Quota| quota.nearly_spent(headers);
+pub fn read(headers: &HeaderMap) -> Said {
+    let [requests, tokens] = QUOTAS.each_ref().map(|quota| quota.limit(headers));
+    let limits = Limits { requests, tokens };
+    let left = |(quota, limit): (&Quota, Option<u64>)| quota.nearly_spent(limit?, headers);
     let full = (is_full(headers) || headers.contains_key(SPILLED)).then_some(USUAL_RESET);
-    QUOTAS.iter().filter_map(left).chain(full).max()
+    let nearly_spent = QUOTAS.iter().zip([requests, tokens]).filter_map(left).chain(full).max();
+    Said { limits, nearly_spent }
 }
 
-/// What a region allows in a minute, as far as it says.
+/// What a region allows in a minute, as far as it says (API fact sheet 3, 8.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Requests, at least 1.
     pub requests: Option<u64>,
     /// Tokens of questions and answers, at least 1.
     pub tokens: Option<u64>,
-}
-
-/// The limits that an answer tells (API fact sheet 3, 8.4).
-#[must_use]
-pub fn limits(headers: &HeaderMap) -> Limits {
-    let [requests, tokens] = QUOTAS.each_ref().map(|quota| quota.limit(headers));
-    Limits { requests, tokens }
 }
 
 fn is_full(headers: &HeaderMap) -> bool {
@@ -63,9 +69,9 @@ const QUOTAS: [Quota; 2] = [
 ];
 
 impl Quota {
-    fn nearly_spent(&self, headers: &HeaderMap) -> Option<Duration> {
+    fn nearly_spent(&self, limit: u64, headers: &HeaderMap) -> Option<Duration> {
         let remaining = number(headers, &self.remaining)?;
-        if remaining > self.limit(headers)? / NEARLY {
+        if remaining > limit / NEARLY {
             return None;
         }
         let reset = text(headers, &self.reset).and_then(span).filter(|reset| !reset.is_zero());
@@ -131,7 +137,7 @@ mod tests {
         for (name, value) in headers {
             map.insert(*name, HeaderValue::from_str(value).unwrap());
         }
-        nearly_spent(&map).map(|spent| spent.as_millis())
+        read(&map).nearly_spent.map(|spent| spent.as_millis())
     }
 
     #[test]
@@ -167,9 +173,9 @@ mod tests {
         let told = |requests: &'static str| {
             let mut map = HeaderMap::new();
             map.insert("x-ratelimit-limit-requests", HeaderValue::from_static(requests));
-            limits(&map)
+            read(&map).limits
         };
-        assert_eq!(limits(&HeaderMap::new()), Limits::default());
+        assert_eq!(read(&HeaderMap::new()), Said::default());
         assert_eq!(told("450"), Limits { requests: Some(450), tokens: None });
         for none in ["0", "-1", "", "x"] {
             assert_eq!(told(none), Limits::default(), "{none}");

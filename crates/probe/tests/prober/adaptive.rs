@@ -192,6 +192,20 @@ async fn the_limits_of_a_region_and_the_budget_make_probes_rarer() {
     })
     .await;
 
+    // a client's answer tells it as well
+    let near = |_: &Seen| Act::Answer(ms(1));
+    with_prober(adaptive(&[(1, "east"), (2, "west")]), near, |world| async move {
+        world.entry("east").vitals.allow(Some(200), None);
+        world.at(60_500).await;
+        let times = world.regions.times("east");
+        assert!(times.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= 30_000), "{times:?}");
+        assert!(world.regions.times("west").len() > 5);
+        world.entry("east").vitals.allow(Some(20_000), None);
+        world.at(121_000).await;
+        assert!(world.regions.times("east").len() >= times.len() + 5, "it allows more now");
+    })
+    .await;
+
     // ten tokens a probe: 2 500 a day are one in 6 minutes, and 104 may be spent ahead
     let settings = Settings { tokens_per_day: Some(2_500), ..adaptive(&[(1, "east")]) };
     with_prober(

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use nearway_route::{Failure, Moment, Outcome, Sample, Source, Vitals};
 use nearway_telemetry::{RequestOutcome, credential_refused};
 use nearway_upstream::{Fault, FaultKind, Side};
-use nearway_wire::quota::nearly_spent;
+use nearway_wire::quota;
 use nearway_wire::remarks::Remarks;
 
 use super::Settle;
@@ -73,9 +73,13 @@ impl Settle {
         (lesson == Lesson::Lacking).then(|| attempt.vitals.clone())
     }
 
-    /// What the region says of its quota: when little is left, others come first.
+    /// What the region says of its quota: when little is left, others come first, and probes take a small
+    /// part of what there is.
     pub(crate) fn quota(&self, headers: &HeaderMap) {
-        if let (Some(attempt), Some(spent)) = (&self.current, nearly_spent(headers)) {
+        let Some(attempt) = &self.current else { return };
+        let said = quota::read(headers);
+        attempt.vitals.allow(said.limits.requests, said.limits.tokens);
+        if let Some(spent) = said.nearly_spent {
             let spent = spent.min(self.prepared.settings.cooldown.cap);
             attempt.vitals.nearly_spent_until(Moment::from(self.shared.clock.now() + spent));
         }

@@ -103,6 +103,8 @@ pub(crate) const CONNECTIONS_MAX: usize = 64;
 pub(crate) struct Proxy {
     pub(crate) listen: SocketAddr,
     pub(crate) metrics: Metrics,
+    /// The table that every request follows.
+    pub(crate) table: Arc<Table>,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
     reports: Mutex<mpsc::Receiver<Report>>,
@@ -157,14 +159,15 @@ impl Proxy {
         let listen = listener.local_addr().unwrap();
         let mut settings = settings((1..).zip(regions).map(|(id, region)| region.target(id)));
         tune(&mut settings);
-        let (stop, registry) = (shutdown.clone(), metrics.clone());
+        let table = table(&settings, strategy);
+        let (stop, registry, served) = (shutdown.clone(), metrics.clone(), table.clone());
         let (sender, reports) = mpsc::channel(64);
         let thread = std::thread::spawn(move || {
             let runtime =
                 Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             runtime.unwrap().block_on(async move {
                 let worker = Worker {
-                    table: Arc::new(Live::new(table(&settings, strategy))),
+                    table: Arc::new(Live::new(served)),
                     settings: Arc::new(Live::new(Arc::new(settings))),
                     metrics: registry,
                     clock: Clock::start(),
@@ -176,7 +179,7 @@ impl Proxy {
             });
         });
         let reports = Mutex::new(reports);
-        Self { listen, metrics, shutdown, thread: Some(thread), reports }
+        Self { listen, metrics, table, shutdown, thread: Some(thread), reports }
     }
 
     /// The next thing that the ranking is told.

@@ -31,6 +31,8 @@ mod interim;
 #[cfg(test)]
 mod patience;
 #[cfg(test)]
+mod quota;
+#[cfg(test)]
 mod raw;
 #[cfg(test)]
 mod replay;
