@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct Knowledge {
     known: Option<Known>,
     failing: f64,
+    /// The share of the last few that failed.
+    failing_now: f64,
     answered: Option<Moment>,
     curiosity: Curiosity,
 }
@@ -81,11 +83,9 @@ impl Knowledge {
                 }
             }
             Outcome::Failure { after, .. } => {
-                self.failing += FAILING_RATE * (1.0 - self.failing);
                 // quick failures are no speed, and slow ones are at least as slow as that
                 self.at_least(millis(after), of(output), at, interval);
-                // whether it is well again is worth a look
-                FAILURE_SURPRISES
+                self.fails()
             }
             Outcome::GivenUp { after } => self.at_least(millis(after), of(output), at, interval),
             // it was well, and how long that took says nothing
@@ -94,8 +94,17 @@ impl Knowledge {
         self.curiosity.saw(at, deviations, interval);
     }
 
+    /// How surprising that is: whether it is well again is worth a look, unless it fails time and again.
+    fn fails(&mut self) -> f64 {
+        let is_news = self.failing_now < FAILS_TIME_AND_AGAIN;
+        self.failing += FAILING_RATE * (1.0 - self.failing);
+        self.failing_now += FAILING_NOW_RATE * (1.0 - self.failing_now);
+        if is_news { FAILURE_SURPRISES } else { 0.0 }
+    }
+
     fn answers(&mut self, at: Moment) {
         self.failing *= 1.0 - FAILING_RATE;
+        self.failing_now *= 1.0 - FAILING_NOW_RATE;
         self.answered = self.answered.max(Some(at));
     }
 
@@ -154,6 +163,11 @@ fn millis(time: Duration) -> f64 {
 
 /// The last twenty requests count for the share of failures.
 const FAILING_RATE: f64 = 0.05;
+/// The last four count for whether it fails just now.
+const FAILING_NOW_RATE: f64 = 0.25;
+/// From this share of those on, one more failure is no news: two in a row, or each other one. Five
+/// answers end it.
+const FAILS_TIME_AND_AGAIN: f64 = 0.3;
 /// What a failure costs at least, beside the answer of another region, in milliseconds.
 const FAILURE_MS: f64 = 300.0;
 /// A failure is as surprising as a time that is off by so many deviations.
@@ -210,6 +224,35 @@ mod tests {
         let whole = Shape { streams: false, ..shape };
         let millis = calm(&streams, whole);
         assert!((450.0..550.0).contains(&millis), "{millis}");
+    }
+
+    /// How many probes ten intervals bring if every one ends as `ends` says, by its number.
+    fn probes(ends: impl Fn(usize) -> Outcome) -> usize {
+        let mut knowledge = Knowledge::default();
+        let beside = Beside { like: None, output: 40.0, interval: INTERVAL };
+        let (mut at, mut count) = (Moment::ZERO + ms(1_000), 0);
+        let end = at + 10 * INTERVAL;
+        while at < end {
+            let outcome = ends(count);
+            let asked = Asked { shape: Shape::PROBE, in_flight: 0 };
+            knowledge.learn(&Sample { at, source: Source::Probe, asked, outcome }, &beside);
+            count += 1;
+            at = knowledge.curiosity().due(INTERVAL, false).max(at + ms(1));
+        }
+        count
+    }
+
+    #[test]
+    fn one_that_fails_time_and_again_is_looked_at_once_an_interval() {
+        let first = |count, other| move |n| if n < count { other } else { STREAM };
+        assert_eq!(probes(|_| STREAM), 10);
+        assert_eq!(probes(first(1, FAILURE)), 13, "looked at again, and it is well");
+        let failing = probes(|_| FAILURE);
+        assert!((10..=14).contains(&failing), "{failing}");
+        let wavering = probes(|n| if n % 2 == 0 { FAILURE } else { STREAM });
+        assert!((10..=17).contains(&wavering), "{wavering}: two series of looks, and no third");
+        let again = |n| if matches!(n, 0..=4 | 12..=13) { FAILURE } else { STREAM };
+        assert!(probes(again) >= failing + 2, "well for seven probes: then it is news");
     }
 
     #[test]

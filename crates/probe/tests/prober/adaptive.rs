@@ -173,6 +173,24 @@ async fn a_region_that_is_out_is_probed_within_the_interval_and_not_before_its_h
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_region_that_answers_every_probe_with_a_500_is_looked_at_again_and_then_once_an_interval()
+{
+    let script = |seen: &Seen| match &*seen.region {
+        "north" => Act::Refuse(500, "", &[]),
+        _ => apart(seen),
+    };
+    with_prober(adaptive(&THREE), script, |world| async move {
+        world.at(200_500).await;
+        let times = world.regions.times("north");
+        let early = times.iter().filter(|at| **at < 11_500).count();
+        assert_eq!(early, 5, "at once, and after 0.12, 0.31, 0.61 and 1.07 intervals: {times:?}");
+        let later = times.iter().skip(early).collect::<Vec<_>>();
+        assert!((17..=19).contains(&later.len()), "{times:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_limits_of_a_region_and_the_budget_make_probes_rarer() {
     let script = |seen: &Seen| match &*seen.region {
         // a hundredth of 200 a minute is one in 30 s
