@@ -41,6 +41,8 @@ mod reports;
 #[cfg(test)]
 mod rescue;
 #[cfg(test)]
+mod rests;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod silent;

@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use nearway_route::{Outcome, RegionId};
+use tokio::time::Instant;
 
 use crate::harness::{Proxy, TAKES, region};
 use crate::raw::{PATIENCE, RawRegion};
@@ -84,6 +85,33 @@ fn only_what_may_be_repeated_and_where_it_is_wanted() {
         proxy.ask(&post(path, body));
         assert!(rescues(&proxy, "started", 0), "{path}");
     }
+}
+
+#[test]
+fn of_all_that_are_stuck_no_more_are_rescued_than_the_budget_allows() {
+    // one a second for the ten seconds that count; 3 % of the requests add less than one
+    const BUDGET: u32 = 10;
+    const REQUESTS: usize = 24;
+    let (stuck, good) = (RawRegion::start(|_, _| {}), good());
+    let regions = [region("stuck", &stuck.url()), region("good", &good.url())];
+    let proxy = Proxy::adaptive(&regions, |_| {});
+    let mut clients: Vec<_> = (0..REQUESTS).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(post("chat/completions", STREAM));
+    }
+    // the others go there when the region has been silent for long enough, before any timeout
+    let sent = Instant::now();
+    for client in &mut clients {
+        let answer = client.response();
+        assert_eq!((answer.status(), answer.text()), (200, EVENTS), "{}", answer.head);
+    }
+    assert!(stuck.seen().len() > BUDGET as usize, "{} came there", stuck.seen().len());
+    assert!(rescues(&proxy, "started", BUDGET) && rescues(&proxy, "won", BUDGET));
+    assert!(Instant::now() - sent < PATIENCE / 3);
+    let moved = stuck.seen().len() - BUDGET as usize;
+    let line = format!("{{from=\"stuck\",to=\"good\",reason=\"head_timeout\"}} {moved}\n");
+    let metrics = proxy.metrics.render();
+    assert!(metrics.contains(&line), "{line}{metrics}");
 }
 
 #[test]
