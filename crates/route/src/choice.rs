@@ -16,9 +16,11 @@ pub enum Why {
     Order,
     /// It leads for requests of this class.
     Leads,
+    /// It answered such a prompt last, has it in its cache, and is not much slower than the best.
+    Home,
     /// The leader can't serve it now, or has been tried, and this one costs least.
     Next,
-    /// This very request costs much less here than where its class is at home.
+    /// This very request costs much less here than at the leader of its class.
     Cheaper,
     /// The leader is busy, and this one is as good without what is in flight there.
     Shares,
@@ -34,6 +36,7 @@ impl Why {
         match self {
             Self::Order => "order",
             Self::Leads => "leads",
+            Self::Home => "home",
             Self::Next => "next",
             Self::Cheaper => "cheaper",
             Self::Shares => "shares",
@@ -49,6 +52,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Order => "it is the first in order that is fit",
             Self::Leads => "it leads for requests like this one",
+            Self::Home => "it has the prompt in its cache, and is not much slower than the best",
             Self::Next => "the leader cannot serve it now, and this one costs least",
             Self::Cheaper => "this very request costs much less here than at the leader",
             Self::Shares => "the leader is busy, and this one is as good",
@@ -58,19 +62,41 @@ impl fmt::Display for Why {
     }
 }
 
+/// Where the prompt of a request is in the cache, and what that is worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Home {
+    /// The region.
+    pub region: RegionId,
+    /// By how many milliseconds it may be slower than the best and still be preferred.
+    pub bound: f64,
+}
+
+/// Whom a request prefers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Preferred {
+    /// The leader of its class.
+    pub(crate) leader: Option<RegionId>,
+    /// Before that one.
+    pub(crate) home: Option<Home>,
+}
+
 /// The region among `left` that this request goes to; `None` if there are none. One whose times are
 /// not known comes behind those whose are.
 pub(crate) fn cheapest<'t, I: Iterator<Item = &'t Entry>>(
     left: impl Fn() -> I,
-    leader: Option<RegionId>,
+    Preferred { leader, home }: Preferred,
     shape: Shape,
     typical: &Typical,
     now: Moment,
 ) -> Option<(&'t Entry, Why)> {
     let with_cost = |entry: &'t Entry| Some((entry, entry.cost(shape, typical, now)?));
     let costs = || left().filter_map(with_cost);
-    let (mut least, mut of_leader): (Option<(&Entry, Cost)>, _) = (None, None);
+    let (mut least, mut of_leader, mut of_home): (Option<(&Entry, Cost)>, _, _) =
+        Default::default();
     for (entry, cost) in costs() {
+        if home.is_some_and(|home| home.region == entry.region) {
+            of_home = Some((entry, cost));
+        }
         if leader == Some(entry.region) {
             of_leader = Some((entry, cost));
         }
@@ -79,22 +105,42 @@ pub(crate) fn cheapest<'t, I: Iterator<Item = &'t Entry>>(
         }
     }
     let Some((best, cost)) = least else { return left().next().map(|entry| (entry, Why::Order)) };
-    let Some((entry, at_home)) = of_leader else { return Some((best, Why::Next)) };
+    if let (Some(home), Some((entry, there))) = (home, of_home)
+        && there.now <= cost.now + home.bound
+        && !there.evidence.is_strong()
+    {
+        return Some((entry, Why::Home));
+    }
+    let Some((entry, at_leader)) = of_leader else { return Some((best, Why::Next)) };
     if entry.region == best.region {
         return Some((best, Why::Leads));
     }
-    if at_home.evidence.is_strong() {
+    if at_leader.evidence.is_strong() {
         return Some((best, Why::LeaderSilent));
     }
-    if cost.calm < MUCH_CHEAPER * at_home.calm {
+    if cost.calm < MUCH_CHEAPER * at_leader.calm {
         return Some((best, Why::Cheaper));
     }
-    let relieved = |(_, one): &(&Entry, Cost)| relief(&at_home, one);
+    let relieved = |(_, one): &(&Entry, Cost)| relief(&at_leader, one);
     let most = costs().max_by(|one, other| relieved(one).total_cmp(&relieved(other)));
     match most {
-        Some((sharer, cost)) if relief(&at_home, &cost) > 0.0 => Some((sharer, Why::Shares)),
+        Some((sharer, cost)) if relief(&at_leader, &cost) > 0.0 => Some((sharer, Why::Shares)),
         _ => Some((entry, Why::Leads)),
     }
+}
+
+/// The home among `left`, which are fit and of one tier, in the order of a ranking whose leads are not
+/// known: by the scores, which are what its probes took. `None` if it is not there, is known less well than
+/// the first, or is slower than the best by more than its bound.
+pub(crate) fn home_in_order<'t, I: Iterator<Item = &'t Entry>>(
+    left: impl Fn() -> I,
+    home: Home,
+) -> Option<&'t Entry> {
+    let entry = left().find(|entry| entry.region == home.region)?;
+    let best = left().filter_map(|entry| entry.score).min()?;
+    let slower = entry.score?.saturating_sub(best).as_secs_f64() * 1_000.0;
+    let is_known = left().next().is_some_and(|first| entry.state <= first.state);
+    (is_known && slower <= home.bound).then_some(entry)
 }
 
 /// Milliseconds that a request saves by leaving a busy region for another one, beyond what a move
@@ -149,9 +195,13 @@ mod tests {
     }
 
     fn choose(entries: &[Entry], leader: Option<u32>, now: Moment) -> (u32, Why) {
+        prefer(entries, Preferred { leader: leader.map(RegionId), home: None }, now)
+    }
+
+    fn prefer(entries: &[Entry], preferred: Preferred, now: Moment) -> (u32, Why) {
         let left = || entries.iter();
-        let (entry, why) = cheapest(left, leader.map(RegionId), SHAPE, &typical(), now)
-            .expect("there are entries");
+        let (entry, why) =
+            cheapest(left, preferred, SHAPE, &typical(), now).expect("there are entries");
         (entry.region.0, why)
     }
 
@@ -189,6 +239,64 @@ mod tests {
         let alone = [entry(0, 100.0, 0.0), entry(1, 105.0, 0.0)];
         let _held = busy(&alone[0], 50);
         assert_eq!(choose(&alone, Some(0), at(0)), (0, Why::Leads), "load does not tell here");
+    }
+
+    #[test]
+    fn a_home_is_kept_while_it_is_not_much_slower() {
+        let entries = [entry(0, 100.0, 0.0), entry(1, 160.0, 0.0)];
+        let choose = |bound, now| {
+            let home = Some(Home { region: RegionId(1), bound });
+            prefer(&entries, Preferred { leader: Some(RegionId(0)), home }, now)
+        };
+        assert_eq!(choose(80.0, at(0)), (1, Why::Home));
+        assert_eq!(choose(40.0, at(0)), (0, Why::Leads), "too slow");
+        let pend = || Pends::begin(entries[1].vitals.clone(), at(0), Duration::from_millis(100));
+        let _waiting: Vec<_> = (0..4).map(|_| pend()).collect();
+        assert_eq!(choose(1e9, at(900)), (0, Why::Leads), "it answers nobody");
+
+        let nowhere = Some(Home { region: RegionId(7), bound: 1e9 });
+        let preferred = Preferred { leader: Some(RegionId(0)), home: nowhere };
+        assert_eq!(prefer(&entries, preferred, at(0)), (0, Why::Leads), "it is not fit");
+    }
+
+    #[test]
+    fn a_home_that_is_busy_costs_what_its_load_does() {
+        let entries = [entry(0, 100.0, 20.0), entry(1, 100.0, 20.0)];
+        let home = Some(Home { region: RegionId(1), bound: 100.0 });
+        let preferred = Preferred { leader: Some(RegionId(0)), home };
+        let mut held = busy(&entries[1], 3);
+        assert_eq!(prefer(&entries, preferred, at(0)), (1, Why::Home));
+        held.extend(busy(&entries[1], 6));
+        assert_eq!(prefer(&entries, preferred, at(0)), (0, Why::Leads));
+    }
+
+    #[test]
+    fn in_order_a_home_is_held_to_its_score() {
+        let scored = |id, state, millis: Option<u64>| {
+            let score = millis.map(Duration::from_millis);
+            Entry { score, ..Entry::bare(id, state) }
+        };
+        let home = |entries: &[Entry], bound| {
+            let home = Home { region: RegionId(1), bound };
+            home_in_order(|| entries.iter(), home).is_some()
+        };
+        use State::{Fresh, Stale, Unknown};
+        for (state, score, bound, is_kept) in [
+            (Fresh, Some(150), 60.0, true),
+            (Fresh, Some(150), 50.0, true),
+            (Fresh, Some(150), 49.0, false),
+            (Fresh, Some(90), 0.0, true),
+            (Fresh, None, 1e9, false),
+            (Stale, Some(100), 1e9, false),
+            (Unknown, None, 1e9, false),
+        ] {
+            let entries = [scored(0, Fresh, Some(100)), scored(1, state, score)];
+            assert_eq!(home(&entries, bound), is_kept, "{state:?} {score:?} {bound}");
+        }
+        let no_longer = [scored(0, Fresh, Some(100)), scored(2, Fresh, Some(100))];
+        assert!(!home(&no_longer, 1e9));
+        let lately = [scored(0, Stale, Some(100)), scored(1, Fresh, Some(120))];
+        assert!(home(&lately, 20.0) && !home(&lately, 19.0));
     }
 
     #[test]

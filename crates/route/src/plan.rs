@@ -5,7 +5,7 @@
 //! gets, and whether it may be repeated at all, the proxy decides.
 
 use crate::{
-    choice::{Why, cheapest},
+    choice::{Home, Preferred, Why, cheapest, home_in_order},
     condition::Condition,
     lack::Lack,
     moment::Moment,
@@ -24,6 +24,7 @@ pub struct Plan {
     last_resort: bool,
     sent_once: bool,
     shape: Option<Shape>,
+    home: Option<Home>,
     why: Why,
     tried: [RegionId; MAX_TRIED],
     count: usize,
@@ -39,6 +40,7 @@ impl Plan {
             last_resort,
             sent_once: false,
             shape: None,
+            home: None,
             why: Why::Order,
             tried,
             count: 0,
@@ -60,6 +62,14 @@ impl Plan {
     #[must_use]
     pub const fn of(self, shape: Shape) -> Self {
         Self { shape: Some(shape), ..self }
+    }
+
+    /// Where the prompt is in the cache: the first attempt goes there while that region is fit, of the best
+    /// tier, and not much slower than the best there is. By [cost](Self::of), or by score where the order
+    /// decides.
+    #[must_use]
+    pub const fn at_home(self, home: Option<Home>) -> Self {
+        Self { home, ..self }
     }
 
     /// The region to try next, among those that are `allowed`; `None` when there is none left that
@@ -117,10 +127,7 @@ impl Plan {
         let costed = self.shape.and_then(|shape| Some((shape, ranking.lead(shape.class())?)));
         let fit = match costed {
             Some(costed) => self.by_cost(costed, left, now, ask),
-            None => {
-                let first = left().find(|entry| self.is_fit(entry, now, ask));
-                first.map(|entry| (entry, Why::Order))
-            }
+            None => self.by_order(left, now, ask),
         };
         match fit {
             Some(fit) => Some(fit),
@@ -131,6 +138,26 @@ impl Plan {
     /// Why the region that was given out last was the one.
     pub const fn why(&self) -> Why {
         self.why
+    }
+
+    /// The home as long as it is preferred, else the first fit region; `None` if none is fit.
+    fn by_order<'t, I: Iterator<Item = &'t Entry>>(
+        &self,
+        left: impl Fn() -> I,
+        now: Moment,
+        ask: Ask,
+    ) -> Option<(&'t Entry, Why)> {
+        if let Some(home) = self.home.filter(|_| self.count == 0) {
+            let seems_fit = |entry: &&Entry| self.seems_fit(entry, now);
+            let tier = left().filter(seems_fit).map(|entry| entry.tier).min()?;
+            let in_tier = || left().filter(seems_fit).filter(|entry| entry.tier == tier);
+            let entry = home_in_order(in_tier, home);
+            if let Some(entry) = entry.filter(|entry| self.is_fit(entry, now, ask)) {
+                return Some((entry, Why::Home));
+            }
+        }
+        let first = left().find(|entry| self.is_fit(entry, now, ask));
+        first.map(|entry| (entry, Why::Order))
     }
 
     /// The fit region that costs least; `None` if none is fit.
@@ -146,23 +173,30 @@ impl Plan {
         loop {
             let refused_here = refused.get(..count).unwrap_or_default();
             let seems_fit = |entry: &&Entry| {
-                !refused_here.contains(&entry.region)
-                    && match entry.condition(self.operation, now) {
-                        Condition::Good => true,
-                        Condition::Recovering => entry.nearly_spent_for(now).is_none(),
-                        _ => false,
-                    }
+                !refused_here.contains(&entry.region) && self.seems_fit(entry, now)
             };
             let tier = left().filter(seems_fit).map(|entry| entry.tier).min()?;
             let in_tier = || left().filter(seems_fit).filter(|entry| entry.tier == tier);
-            let leader = if self.count == 0 { lead.leader } else { None };
-            let (entry, why) = cheapest(in_tier, leader, shape, &lead.typical, now)?;
+            let preferred = match self.count {
+                0 => Preferred { leader: lead.leader, home: self.home },
+                _ => Preferred::default(),
+            };
+            let (entry, why) = cheapest(in_tier, preferred, shape, &lead.typical, now)?;
             if self.is_fit(entry, now, ask) {
                 return Some((entry, why));
             }
             // it is not its turn, or a trial is under way there
             *refused.get_mut(count)? = entry.region;
             count += 1;
+        }
+    }
+
+    /// Whether this region may turn out to be [fit](Self::is_fit); asks nobody's turn.
+    fn seems_fit(&self, entry: &Entry, now: Moment) -> bool {
+        match entry.condition(self.operation, now) {
+            Condition::Good => true,
+            Condition::Recovering => entry.nearly_spent_for(now).is_none(),
+            _ => false,
         }
     }
 
@@ -480,6 +514,45 @@ mod tests {
         assert_eq!((step(), step(), step()), (Some(2), Some(1), None));
     }
 
+    /// Two regions of one tier, 100 and 150 ms, and a faster one of the next tier.
+    fn scored() -> Ranking {
+        let entry = |id, tier, millis| {
+            let score = Some(Duration::from_millis(millis));
+            Entry { score, tier, ..Entry::bare(id, State::Fresh) }
+        };
+        ranking([entry(0, 0, 100), entry(1, 0, 150), entry(2, 1, 90)])
+    }
+
+    fn at_home(region: u32, bound: f64) -> Plan {
+        Plan::new(CHAT, true).at_home(Some(Home { region: RegionId(region), bound }))
+    }
+
+    #[test]
+    fn a_first_attempt_goes_home_and_the_others_in_order() {
+        let ranking = scored();
+        assert_eq!(rest_of(at_home(1, 50.0), &ranking, at(0), |_| true), [1, 0, 2]);
+        assert_eq!(rest_of(at_home(1, 49.0), &ranking, at(0), |_| true), [0, 1, 2], "too slow");
+        assert_eq!(rest_of(at_home(2, 1e9), &ranking, at(0), |_| true), [0, 1, 2], "a worse tier");
+        let fenced = |entry: &Entry| entry.region != RegionId(1);
+        assert_eq!(rest_of(at_home(1, 50.0), &ranking, at(0), fenced), [0, 2]);
+        ranking.order[1].vitals.cool_until(at(5));
+        assert_eq!(rest_of(at_home(1, 50.0), &ranking, at(4), |_| true), [0, 2, 1]);
+        assert_eq!(rest_of(at_home(1, 50.0), &ranking, at(5), |_| true), [1, 0, 2]);
+        let spilled = |entry: &Entry| entry.tier > 0;
+        assert_eq!(rest_of(at_home(2, 0.0), &ranking, at(5), spilled), [2]);
+    }
+
+    #[test]
+    fn a_home_whose_traffic_returns_takes_its_turns_alone() {
+        let ranking = scored();
+        open(&ranking.order[1].vitals, at(0));
+        assert!(ranking.order[1].vitals.breaker().answered(at(2), at(2), &BREAKER));
+        let first = || at_home(1, 50.0).next(&ranking, at(2), |_| true).map(|one| one.region.0);
+        let firsts: Vec<_> = (0..8).map(|_| first()).collect();
+        assert_eq!(firsts[0], Some(1), "its turn");
+        assert!(firsts.contains(&Some(0)), "{firsts:?}");
+    }
+
     #[test]
     fn another_ranking_in_between_repeats_nothing() {
         let mut plan = Plan::new(CHAT, true);
@@ -585,13 +658,14 @@ mod tests {
     }
 
     fn timed(id: u32, times: &Times, now: Moment) -> (Entry, Vec<Pends>) {
+        let score = |millis: f64| Duration::from_secs_f64(millis / 1_000.0);
         let alone = Circumstances { shape: Shape::PROBE, output: 0.0, in_flight: 0 };
         let known = |millis| {
             let estimate = Estimate::first(millis, alone, Moment::ZERO, None);
             Known { estimate, failing: 0.0, answered: None }
         };
-        let known = times.millis.map(known);
-        let entry = Entry { tier: times.tier, known, ..ill(id, &times.ills) };
+        let (known, score) = (times.millis.map(known), times.millis.map(score));
+        let entry = Entry { tier: times.tier, known, score, ..ill(id, &times.ills) };
         if times.returns {
             for vitals in [&entry.vitals, &entry.region_vitals] {
                 vitals.breaker().answered(now, now, &BREAKER);
@@ -610,7 +684,8 @@ mod tests {
         #[test]
         fn who_looks_sees_what_the_next_request_gets_and_changes_nothing(
             regions in vec(times(), 0..8), now in 0_u64..25, last_resort: bool, sent_once: bool,
-            shape in option::of((0..20_000_u32, any::<bool>())), leader in 0..8_u32
+            shape in option::of((0..20_000_u32, any::<bool>())), leader in 0..8_u32,
+            home in option::of((0..8_u32, 0.0..500.0_f64))
         ) {
             let now = at(now);
             let made: Vec<_> = (0..).zip(&regions).map(|(id, one)| timed(id, one, now)).collect();
@@ -626,7 +701,8 @@ mod tests {
             let ranking = Ranking { leads, ..ranking(entries) };
             let allowed = |entry: &Entry| regions[entry.region.0 as usize].ills.allowed;
 
-            let mut plan = Plan::new(CHAT, last_resort).sent_once(sent_once);
+            let home = home.map(|(region, bound)| Home { region: RegionId(region), bound });
+            let mut plan = Plan::new(CHAT, last_resort).sent_once(sent_once).at_home(home);
             if let Some((prompt, streams)) = shape {
                 plan = plan.of(Shape { prompt, streams });
             }
@@ -639,6 +715,8 @@ mod tests {
                 prop_assert_eq!(looked(&plan), seen);
                 let given = plan.next(&ranking, now, allowed).map(|entry| entry.region);
                 prop_assert_eq!(given.map(|region| (region, plan.why())), seen);
+                let went_home = given.is_some() && plan.why() == Why::Home;
+                prop_assert!(!went_home || (plan.attempts() == 1 && given == home.map(|home| home.region)));
                 if given.is_none() {
                     break;
                 }
