@@ -6,14 +6,20 @@
 //! a region calls the deployment otherwise, the span of the name is replaced and the rest goes as it came.
 
 mod json;
+mod kin;
 mod multipart;
 mod parameter;
 mod text;
 
+use std::hash::RandomState;
+
 use bytes::Bytes;
 use http::HeaderValue;
 
+pub use kin::PROMPT_BEGINS;
+
 use json::JsonScan;
+use kin::KinScan;
 use multipart::MultipartScan;
 use parameter::parameter;
 
@@ -132,7 +138,10 @@ pub fn renamed(field: &ModelField, to: &str) -> Bytes {
 #[derive(Debug)]
 pub struct ModelScan {
     search: Search,
+    /// The model is known, or that there is none.
+    is_answered: bool,
     asked: Asked,
+    kin: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -178,11 +187,22 @@ impl ModelScan {
     }
 
     fn of(search: Search) -> Self {
-        Self { search, asked: Asked::default() }
+        Self { search, is_answered: false, asked: Asked::default(), kin: None }
+    }
+
+    /// The same, and what requests that belong together have in common is looked for as well: the value of
+    /// `prompt_cache_key`, else of `user`, and else, if it is wanted `of_prompt`, the first
+    /// [`PROMPT_BEGINS`] bytes of the prompt. All workers need the same seed.
+    #[must_use]
+    pub fn seeking_kin(mut self, seed: &RandomState, of_prompt: bool) -> Self {
+        if let Search::Json(scan) = &mut self.search {
+            scan.seek_kin(KinScan::new(seed, of_prompt));
+        }
+        self
     }
 
     /// Looks at the next chunk of the body. The first answer that is not [`Scan::Searching`] is the
-    /// answer; after it, every call says [`Scan::Absent`].
+    /// answer; after it, every call says [`Scan::Absent`], and may still tell more of kin.
     ///
     /// Of several members `model` the first counts, unless it must be [the only one](Self::of_the_only).
     /// The search itself has no bound: the caller decides how much of a body it holds back.
@@ -190,22 +210,38 @@ impl ModelScan {
         let scan = match &mut self.search {
             Search::Json(scan) => {
                 let found = scan.feed(chunk);
-                self.asked = scan.asked();
+                (self.asked, self.kin) = (scan.asked(), scan.kin());
                 found
             }
             Search::Multipart(scan) => scan.feed(chunk),
             Search::Over => Scan::Absent,
         };
-        if scan != Scan::Searching {
+        let was_answered = self.is_answered;
+        self.is_answered |= scan != Scan::Searching;
+        let goes_on = matches!(&self.search, Search::Json(scan) if scan.seeks_kin());
+        if self.is_answered && !goes_on {
             self.search = Search::Over;
         }
-        scan
+        if was_answered { Scan::Absent } else { scan }
     }
 
     /// What the body asks for beside its model, as far as it was fed.
     #[must_use]
     pub const fn asked(&self) -> Asked {
         self.asked
+    }
+
+    /// The hash of what the request has in common with others, as far as the body was fed: of its best key,
+    /// whatever the cuts, else of a beginning that is whole. A key that is not here yet is none.
+    #[must_use]
+    pub const fn kin(&self) -> Option<u64> {
+        self.kin
+    }
+
+    /// Whether nothing is known of that, and more of the body may tell.
+    #[must_use]
+    pub fn lacks_kin(&self) -> bool {
+        self.kin.is_none() && matches!(&self.search, Search::Json(scan) if scan.seeks_kin())
     }
 }
 

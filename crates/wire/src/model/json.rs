@@ -1,4 +1,5 @@
-//! Finds the top-level members `model` and `stream` of a JSON object, and how much of it is no text.
+//! Finds the top-level members `model` and `stream` of a JSON object, how much of it is no text, and what
+//! others have in common with it.
 //!
 //! Strict about the members of the object itself, where the answer is; inside nested values it only
 //! counts brackets and skips strings, so that a long prompt costs one `memchr`. What is no JSON object
@@ -6,6 +7,7 @@
 
 use memchr::memchr2;
 
+use super::kin::KinScan;
 use super::text::{Step, Text};
 use super::{Asked, MODEL_NAME_LIMIT, ModelField, Scan, Syntax};
 
@@ -29,6 +31,9 @@ pub(super) struct JsonScan {
     to_the_end: bool,
     found: Option<ModelField>,
     asked: Asked,
+    kin: Option<KinScan>,
+    /// The object has ended, or is none.
+    is_over: bool,
 }
 
 /// What the next byte belongs to.
@@ -59,6 +64,8 @@ enum Answer {
     /// The object has ended, or is none.
     Over(Option<bool>),
     Found,
+    /// The value of a key for kin has ended.
+    Kin,
 }
 
 use Place::{
@@ -80,6 +87,8 @@ impl JsonScan {
             to_the_end: false,
             found: None,
             asked: Asked::default(),
+            kin: None,
+            is_over: false,
         }
     }
 
@@ -88,11 +97,34 @@ impl JsonScan {
         self.to_the_end = true;
     }
 
+    /// What the request has in common with others is looked for, too.
+    pub(super) fn seek_kin(&mut self, kin: KinScan) {
+        self.kin = Some(kin);
+    }
+
     pub(super) const fn asked(&self) -> Asked {
         self.asked
     }
 
+    /// The hash of what the request has in common with others, if that was seen.
+    pub(super) fn kin(&self) -> Option<u64> {
+        self.kin.as_ref()?.found()
+    }
+
+    /// Whether more of the body may tell that better.
+    pub(super) fn seeks_kin(&self) -> bool {
+        !self.is_over && self.kin.as_ref().is_some_and(|kin| !kin.is_best())
+    }
+
     pub(super) fn feed(&mut self, chunk: &[u8]) -> Scan {
+        let scan = self.search(chunk);
+        if let Some(kin) = &mut self.kin {
+            kin.fed(chunk);
+        }
+        scan
+    }
+
+    fn search(&mut self, chunk: &[u8]) -> Scan {
         let mut scan = Scan::Searching;
         let mut at = 0;
         while let Some(rest) = chunk.get(at..).filter(|rest| !self.knows_enough(rest)) {
@@ -102,6 +134,7 @@ impl JsonScan {
             match self.step(*byte, at) {
                 Ok(place) => self.place = place,
                 Err(Answer::Over(streams)) => {
+                    self.is_over = true;
                     self.asked.streams = self.asked.streams.or(streams);
                     self.asked.seen += offset(at);
                     // what breaks off has no end
@@ -118,6 +151,12 @@ impl JsonScan {
                     }
                     (self.place, self.wants_model) = (AfterValue, false);
                 }
+                Err(Answer::Kin) => {
+                    if let Some(kin) = &mut self.kin {
+                        kin.ends(chunk, at);
+                    }
+                    self.place = AfterValue;
+                }
             }
             at += 1;
         }
@@ -131,6 +170,7 @@ impl JsonScan {
         !self.wants_model
             && !self.to_the_end
             && self.asked.streams.is_some()
+            && self.kin.as_ref().is_none_or(KinScan::is_best)
             && rest.len() < ENCODED_MIN
     }
 
@@ -179,7 +219,9 @@ impl JsonScan {
     fn step(&mut self, byte: u8, at: usize) -> Result<Place, Answer> {
         match (self.place, byte) {
             (InString, b'\\') => Ok(InEscape),
-            (InString, _) => Ok(if self.depth == 0 { AfterValue } else { InNested }),
+            (InString, _) if self.depth > 0 => Ok(InNested),
+            (InString, _) if self.kin.as_ref().is_some_and(KinScan::is_open) => Err(Answer::Kin),
+            (InString, _) => Ok(AfterValue),
             (InEscape, _) => Ok(InString),
             (InNested, _) => Ok(self.nested(byte)),
             (InKey, _) => self.in_key(byte),
@@ -216,6 +258,9 @@ impl JsonScan {
     fn value(&mut self, byte: u8, at: usize) -> Result<Place, Answer> {
         if self.key.is(b"stream") && self.asked.streams.is_none() {
             self.asked.streams = Some(byte == b't');
+        }
+        if let Some(kin) = &mut self.kin {
+            kin.begins(&self.key, byte, at);
         }
         let is_second = self.found.is_some() || !self.key.is(b"model");
         if self.to_the_end && self.key.is_like(b"model") && is_second {
@@ -296,8 +341,9 @@ pub(super) fn offset(position: usize) -> u64 {
 
 /// The key that was read last, as far as it matters.
 #[derive(Debug, Default)]
-struct Key {
-    bytes: [u8; 6],
+pub(super) struct Key {
+    /// As long as the longest one that is looked for.
+    bytes: [u8; 16],
     length: usize,
 }
 
@@ -309,7 +355,7 @@ impl Key {
         self.length += 1;
     }
 
-    fn is(&self, key: &[u8]) -> bool {
+    pub(super) fn is(&self, key: &[u8]) -> bool {
         self.bytes.get(..self.length) == Some(key)
     }
 

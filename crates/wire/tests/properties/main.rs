@@ -6,6 +6,8 @@ mod endpoint;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod kin;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod pieces;
