@@ -149,6 +149,18 @@ labels! {
 }
 
 labels! {
+    /// Where a request that belongs to others was answered.
+    AffinityResult {
+        /// Where they were: the region has their prompt in its cache.
+        Kept = "kept",
+        /// Elsewhere: that region was too slow, or could not serve it.
+        Moved = "moved",
+        /// It is the first of them, or the first for long.
+        New = "new",
+    }
+}
+
+labels! {
     /// What a probe's tokens were.
     TokenKind {
         /// Tokens of the question.

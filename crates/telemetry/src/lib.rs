@@ -18,8 +18,8 @@ pub use handles::{
     ProbeMetrics, ProxyMetrics, RankMetrics, ReplayMetrics, RouteMetrics,
 };
 pub use labels::{
-    ALL_DEPLOYMENTS, HedgeEvent, NO_CLIENT, NO_REGION, NotKept, OTHER, ProbeSkip, ReloadResult,
-    RequestOutcome, RouteBreaker, RouteCondition, RouteState, TokenKind,
+    ALL_DEPLOYMENTS, AffinityResult, HedgeEvent, NO_CLIENT, NO_REGION, NotKept, OTHER, ProbeSkip,
+    ReloadResult, RequestOutcome, RouteBreaker, RouteCondition, RouteState, TokenKind,
 };
 pub use logs::{
     BreakerOpened, Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload,

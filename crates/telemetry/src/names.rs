@@ -142,6 +142,16 @@ pub const HEDGE_TOKENS: Family = counter(
     "nearway_hedge_tokens_total",
     "Tokens that the slower of two attempts was sent, where known: where the answer's stream tells them",
 );
+/// Label `result` ([`crate::AffinityResult`]).
+pub const AFFINITY: Family = counter(
+    "nearway_affinity_total",
+    "Answered requests that share a prompt, a key or a session with others, by whether the region that had those kept them",
+);
+/// No labels.
+pub const AFFINITY_EVICTIONS: Family = counter(
+    "nearway_affinity_evictions_total",
+    "Homes of prompts and sessions that were forgotten before their time because more are in use than are remembered",
+);
 /// No labels.
 pub const REPLAY_BYTES: Family =
     bytes("nearway_replay_bytes", "Bytes of request bodies now kept for another attempt");
@@ -300,6 +310,8 @@ pub const ALL: &[Family] = &[
     HEDGES,
     RESCUES,
     HEDGE_TOKENS,
+    AFFINITY,
+    AFFINITY_EVICTIONS,
     REPLAY_BYTES,
     BODIES_NOT_KEPT,
     READ_AHEAD_BYTES,

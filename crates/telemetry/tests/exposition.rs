@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nearway_telemetry::names::{self, Kind};
 use nearway_telemetry::{
-    Build, HedgeEvent, InFlight, Metrics, NotKept, ProbeSkip, ReloadResult, RequestOutcome,
-    RouteBreaker, RouteCondition, RouteState, TokenKind,
+    AffinityResult, Build, HedgeEvent, InFlight, Metrics, NotKept, ProbeSkip, ReloadResult,
+    RequestOutcome, RouteBreaker, RouteCondition, RouteState, TokenKind,
 };
 
 const TIME: Duration = Duration::from_millis(120);
@@ -32,6 +32,8 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.retry_refused();
     proxy.hedged(HedgeEvent::Started);
     proxy.hedge_prompt(9);
+    proxy.affinity(AffinityResult::Kept);
+    proxy.affinity_evicted();
     proxy.accept_paused();
     let replay = metrics.replay();
     replay.held(9);
@@ -135,6 +137,8 @@ fn the_names_and_labels_are_these() {
     let expected = [
         "nearway_added_time_seconds_count",
         "nearway_added_time_seconds_sum",
+        "nearway_affinity_evictions_total",
+        "nearway_affinity_total result",
         "nearway_bodies_not_kept_total reason",
         "nearway_breaker_state region,deployment,state",
         "nearway_breaker_transitions_total region,deployment,to",

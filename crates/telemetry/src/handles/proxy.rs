@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::InFlight;
-use crate::labels::{HedgeEvent, TokenKind};
+use crate::labels::{AffinityResult, HedgeEvent, TokenKind};
 use crate::names;
 use crate::reasons::CountersByReason;
 use crate::registry::Metrics;
@@ -20,6 +20,8 @@ pub struct ProxyMetrics {
     hedges: [Counter; HedgeEvent::ALL.len()],
     rescues: [Counter; HedgeEvent::ALL.len()],
     hedge_prompts: Counter,
+    affinity: [Counter; AffinityResult::ALL.len()],
+    affinity_evictions: Counter,
     reports_dropped: Counter,
     accepted: Counter,
     accept_pauses: Counter,
@@ -39,6 +41,9 @@ impl ProxyMetrics {
                 .map(|event| metrics.counter(&names::RESCUES, &[("event", event.as_str())])),
             hedge_prompts: metrics
                 .counter(&names::HEDGE_TOKENS, &[("kind", TokenKind::Prompt.as_str())]),
+            affinity: AffinityResult::ALL
+                .map(|result| metrics.counter(&names::AFFINITY, &[("result", result.as_str())])),
+            affinity_evictions: metrics.counter(&names::AFFINITY_EVICTIONS, &[]),
             reports_dropped: metrics.counter(&names::REPORTS_DROPPED, &[]),
             accepted: metrics.counter(&names::CLIENT_CONNECTIONS_ACCEPTED, &[]),
             accept_pauses: metrics.counter(&names::CLIENT_ACCEPT_PAUSES, &[]),
@@ -91,6 +96,18 @@ impl ProxyMetrics {
     /// A prompt of so many tokens was sent to a region whose answer came too late to be used.
     pub fn hedge_prompt(&self, tokens: u32) {
         self.hedge_prompts.increment(tokens.into());
+    }
+
+    /// A request was answered that belongs to others.
+    pub fn affinity(&self, result: AffinityResult) {
+        if let Some(counter) = self.affinity.get(result as usize) {
+            counter.increment(1);
+        }
+    }
+
+    /// Others were forgotten for it before their time.
+    pub fn affinity_evicted(&self) {
+        self.affinity_evictions.increment(1);
     }
 
     /// A live measurement was dropped because the ranking's queue was full.
