@@ -4,7 +4,7 @@
 use schemars::{Schema, json_schema};
 
 use crate::fence::DeploymentType;
-use crate::model::{AuthHeader, LogFormat, ProbeStyle, RankBy, Strategy};
+use crate::model::{AffinityMode, AuthHeader, LogFormat, ProbeStyle, RankBy, Strategy};
 use crate::names::Scalar;
 use crate::reader::nearest;
 use crate::text::Sketch;
@@ -92,6 +92,11 @@ impl Choice for Strategy {
 impl Choice for RankBy {
     const ALL: &'static [(&'static str, Self)] =
         &[("first_token", Self::FirstToken), ("total", Self::Total)];
+}
+
+impl Choice for AffinityMode {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("prefix", Self::Prefix), ("session", Self::Session)];
 }
 
 impl Choice for LogFormat {

@@ -55,6 +55,11 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     if let Some(path) = &routing.snapshot {
         writeln!(out, "  snapshot: {}", quoted(&path.display().to_string()))?;
     }
+    let affinity = config.affinity;
+    writeln!(out, "affinity:\n  mode: {}", affinity.mode.shown())?;
+    writeln!(out, "  from_tokens: {}", affinity.from_tokens)?;
+    writeln!(out, "  bound_per_1k_tokens: {}", affinity.bound_per_1k_tokens.shown())?;
+    writeln!(out, "  bound_max: {}\n  ttl: {}", affinity.bound_max.shown(), affinity.ttl.shown())?;
     write_limits(out, config)
 }
 

@@ -35,8 +35,9 @@ pub use effective::effective;
 pub use error::{Problem, Problems};
 pub use fence::{Client, DeploymentType, Fence, Rule};
 pub use model::{
-    Admin, AuthHeader, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, LogFormat, Price,
-    Probe, ProbeStyle, RankBy, Region, RegionUrl, Routing, Strategy, Switch, Timeouts,
+    Admin, Affinity, AffinityMode, AuthHeader, Breaker, Config, Cooldown, Failover, Limits, Listen,
+    Log, LogFormat, Price, Probe, ProbeStyle, RankBy, Region, RegionUrl, Routing, Strategy, Switch,
+    Timeouts,
 };
 pub use schema::schema;
 pub use yaml::MAX_FILE_BYTES;

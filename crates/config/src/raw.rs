@@ -4,6 +4,7 @@
 //! From these shapes come the parsing (through [`crate::reader`]) and the JSON schema, whose texts are the
 //! comments here; what a value may say and what it is when left out stands in [`crate::defaults`].
 
+mod affinity;
 mod breaker;
 mod client;
 mod cooldown;
@@ -27,6 +28,7 @@ use crate::open::OrAuto;
 use crate::schema::filled;
 use crate::text::Text;
 
+pub(crate) use affinity::RawAffinity;
 pub(crate) use breaker::RawBreaker;
 pub(crate) use client::RawClient;
 pub(crate) use cooldown::RawCooldown;
@@ -70,6 +72,8 @@ pub(crate) struct RawConfig {
     pub(crate) probe: Option<RawProbe>,
     /// How measurements become an order of regions.
     pub(crate) routing: Option<RawRouting>,
+    /// Which requests stay in the region that has their prompt in its cache.
+    pub(crate) affinity: Option<RawAffinity>,
     /// What happens when the chosen region fails before it has answered.
     pub(crate) failover: Option<RawFailover>,
     /// The longest wait at each step of a request.

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use crate::defaults;
 use crate::model::{
-    Admin, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, Routing, Strategy, Switch,
-    Timeouts,
+    Admin, Affinity, Breaker, Config, Cooldown, Failover, Limits, Listen, Log, Routing, Strategy,
+    Switch, Timeouts,
 };
 use crate::names::{DeploymentName, Scalar as _};
 use crate::raw::{
-    RawAdmin, RawBreaker, RawConfig, RawCooldown, RawFailover, RawLimits, RawListen, RawLog,
-    RawRouting, RawTimeouts,
+    RawAdmin, RawAffinity, RawBreaker, RawConfig, RawCooldown, RawFailover, RawLimits, RawListen,
+    RawLog, RawRouting, RawTimeouts,
 };
 use crate::reader::is_slip_for;
 use crate::source::Source;
@@ -55,6 +55,7 @@ pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
         clients,
         deployments,
         probe,
+        affinity: affinity(&raw.affinity.unwrap_or_default(), source),
         failover: failover(&raw.failover.unwrap_or_default(), source),
         timeouts: timeouts(raw.timeouts.unwrap_or_default(), source),
         limits: limits(&raw.limits.unwrap_or_default(), source),
@@ -119,6 +120,16 @@ fn routing(
             hold: source.quantity(switch.hold, &defaults::SWITCH_HOLD),
         },
         snapshot: source.scalar(raw.snapshot),
+    }
+}
+
+fn affinity(raw: &RawAffinity, source: &Source<'_>) -> Affinity {
+    Affinity {
+        mode: source.word(raw.mode, defaults::AFFINITY),
+        from_tokens: source.quantity(raw.from_tokens, &defaults::AFFINITY_FROM),
+        bound_per_1k_tokens: source.quantity(raw.bound_per_1k_tokens, &defaults::AFFINITY_BOUND),
+        bound_max: source.quantity(raw.bound_max, &defaults::AFFINITY_BOUND_MAX),
+        ttl: source.quantity(raw.ttl, &defaults::AFFINITY_TTL),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use nearway_config::{Config, Env, Problems, Secrets, diff, effective, load};
+use nearway_config::{AffinityMode, Config, Env, Problems, Secrets, diff, effective, load};
 
 const REGION: &str = "regions: [{name: a, url: 'https://a.example'}]\n";
 
@@ -104,6 +104,15 @@ fn keys_beside_good_regions_are_checked_alike() {
             "timeouts.first_token_of.…: the client's name before the `:`: write the name of a",
         ),
         ("timeouts: {first_token_of: 2m}", "timeouts.first_token_of: write a mapping instead"),
+        ("affinity: {mode: sticky}", "affinity.mode: write off or prefix or session"),
+        (
+            "affinity: {from_tokens: 255}",
+            "affinity.from_tokens: write a whole number, such as 1024",
+        ),
+        ("affinity: {bound_per_1k_tokens: 50}", "affinity.bound_per_1k_tokens: write a duration"),
+        ("affinity: {bound_max: 2m}", "affinity.bound_max: write a duration with its unit"),
+        ("affinity: {ttl: 13h}", "affinity.ttl: write a duration with its unit, such as 10m"),
+        ("affinity: {bound: 1s}", "affinity.bound: unknown key: the keys here are mode, from_"),
         ("failover: {last_resort: never}", "failover.last_resort: write true or false"),
         ("breaker: {percent: 0}", "breaker.percent: write a number, such as 25 (from 1 to 100)"),
         ("breaker: {minimum: 0}", "breaker.minimum: write a whole number, such as 10 (from 1 to"),
@@ -251,6 +260,7 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
          workers: 3\ntimeouts: {connect: 1s500ms, tls: 2s, write: 7s, first_token_of: {o3: 2m, 'a $b': 1s}}\n\
          failover: {last_resort: false}\nrouting: {strategy: adaptive, snapshot: '/var/lib/a $$b.json'}\n\
          cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
+         affinity: {mode: session, from_tokens: 300, bound_per_1k_tokens: 7ms, bound_max: 0s, ttl: 5m}\n\
          breaker: {percent: 12.5, minimum: 3, in_a_row: 4, window: 5s, pause_min: 6s, \
                    pause_max: 7s, ramp: 0s}\n",
     );
@@ -270,6 +280,14 @@ fn the_strategy_decides_how_much_a_probe_asks_unless_the_file_does() {
     assert_eq!(asked(""), (1, 1, None));
     let text = "probe: {samples: 2, max_tokens: 5, tokens_per_day: 20000}\n";
     assert_eq!(asked(text), (2, 5, Some(20_000)));
+}
+
+#[test]
+fn affinity_is_for_long_prompts_unless_the_file_says_off_or_session() {
+    let mode = |text: &str| read(&format!("{REGION}{text}")).unwrap().affinity.mode;
+    assert_eq!(mode(""), AffinityMode::Prefix);
+    assert_eq!(mode("affinity: {mode: off}\n"), AffinityMode::Off);
+    assert_eq!(mode("affinity: {mode: session}\n"), AffinityMode::Session);
 }
 
 #[test]
