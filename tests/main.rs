@@ -4,6 +4,8 @@
 //! Each module is declared under `cfg(test)`, which is what lets its helpers panic.
 
 #[cfg(test)]
+mod affinity;
+#[cfg(test)]
 mod architecture;
 #[cfg(test)]
 mod certificates;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearway_config::{
-    AuthHeader, Breaker, Client, Config, Fence, ProbeStyle, RankBy, Region, Rule, Strategy,
+    Affinity, AffinityMode, AuthHeader, Breaker, Client, Config, Fence, ProbeStyle, RankBy, Region,
+    Rule, Strategy,
 };
 use nearway_route::{DeploymentSet, RegionId, RegionSpec, RoutingSettings, Switch};
 use nearway_upstream::{Credential, Origin, RegionError, RegionSettings, TlsTrust};
@@ -149,6 +150,7 @@ fn proxy(
         metric_deployments: named(config),
         clients: clients(config, regions),
         fences: fences(config, regions),
+        affinity: affinity(config.affinity),
         attempts: config.failover.attempts,
         hold_body: usize::try_from(config.failover.hold_body).unwrap_or(usize::MAX),
         backoff: nearway_route::Backoff {
@@ -190,6 +192,20 @@ fn proxy(
         last_resort: config.failover.last_resort,
         log_requests: config.log.requests,
     }
+}
+
+fn affinity(config: Affinity) -> Option<nearway_proxy::AffinitySettings> {
+    let prompts_from = match config.mode {
+        AffinityMode::Off => return None,
+        AffinityMode::Prefix => Some(config.from_tokens),
+        AffinityMode::Session => None,
+    };
+    Some(nearway_proxy::AffinitySettings {
+        prompts_from,
+        bound_per_1k_tokens: config.bound_per_1k_tokens,
+        bound_max: config.bound_max,
+        ttl: config.ttl,
+    })
 }
 
 fn breaker(config: &Breaker) -> nearway_route::BreakerSettings {
@@ -475,6 +491,21 @@ mod tests {
         fn read(&self, _: &std::path::Path) -> Result<String, String> {
             Err("no such file".into())
         }
+    }
+
+    #[test]
+    fn affinity_looks_at_prompts_where_the_file_says_so() {
+        let made = |text: &str| Assembly::new(1).make(&config(text)).unwrap().proxy.affinity;
+        let default = made("").unwrap();
+        assert_eq!(default.prompts_from, Some(1024));
+        assert_eq!(default.ttl, Duration::from_secs(600));
+        assert!(default.ttl <= nearway_route::Homes::TTL_MAX);
+        let session = made("affinity: {mode: session, bound_per_1k_tokens: 1ms, bound_max: 2ms}");
+        let session = session.unwrap();
+        assert_eq!(session.prompts_from, None);
+        let bounds = (session.bound_per_1k_tokens, session.bound_max);
+        assert_eq!(bounds, (Duration::from_millis(1), Duration::from_millis(2)));
+        assert!(made("affinity: {mode: off}").is_none());
     }
 
     #[test]

@@ -137,6 +137,7 @@ pub async fn run(
         metrics: metrics.clone(),
         clock,
         replay: ReplayBudget::default(),
+        affinity: Arc::default(),
         reports: report,
     };
     let drain = config.timeouts.drain;

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use nearway_wire::headers::{REASON_HEADER, REGION_HEADER, strip_hop_by_hop};
+use nearway_wire::headers::{REASON_HEADER, REGION_HEADER, SESSION_HEADER, strip_hop_by_hop};
 
 use crate::replay_headers::Headers;
 use crate::{Refusal, Settings};
@@ -28,6 +28,11 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
+    /// Whether the client waits for a word before it sends its body (RFC 9110 10.1.1).
+    pub(crate) fn waits_to_send(&self) -> bool {
+        self.headers.unsent().is_some_and(|headers| headers.contains_key(EXPECT))
+    }
+
     pub(crate) fn content_type(&self) -> Option<&HeaderValue> {
         self.headers.unsent().and_then(|headers| headers.get(CONTENT_TYPE))
     }
@@ -63,6 +68,7 @@ pub(crate) fn admit(
     strip_hop_by_hop(&mut headers);
     headers.remove(REGION_HEADER);
     headers.remove(REASON_HEADER);
+    headers.remove(SESSION_HEADER);
     let patience = patience(&headers);
     Ok(Admitted { method, headers: Headers::new(headers), upgrade, patience, length })
 }

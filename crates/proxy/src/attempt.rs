@@ -4,7 +4,6 @@
 //! as it came.
 
 use std::future::ready;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use hyper::body::Incoming;
 use nearway_upstream::{
-    Failed, Fault, FaultKind, Home, Interim, Limits, Replay, Reply, RequestBody, Splice, Transport,
+    Failed, Fault, FaultKind, Home, Interim, Limits, Reply, RequestBody, Splice, Transport,
 };
 use nearway_wire::asked::leaves_nothing;
 use nearway_wire::endpoint::{Operation, rename};
@@ -23,10 +22,10 @@ use nearway_wire::model::{ModelField, renamed};
 use tokio::time::timeout;
 
 use crate::admit::Admitted;
-use crate::hold_body::{Outgoing, Seen, hold_body};
+use crate::hold_body::{Means, Outgoing, Seen, hold_body};
 use crate::identify::Identity;
 use crate::shape::shape;
-use crate::{Refusal, Settings, Target};
+use crate::{Refusal, Target};
 
 /// How long a connection may take to give back the body of an attempt that has ended.
 const HOMECOMING: Duration = Duration::from_millis(100);
@@ -59,18 +58,15 @@ impl Original {
     ///
     /// # Errors
     /// The client's failure to deliver it.
-    pub(crate) async fn hold_body(
-        &mut self,
-        settings: &Settings,
-        replay: &Arc<Replay>,
-    ) -> Result<(), Refusal> {
+    pub(crate) async fn hold_body(&mut self, means: Means<'_>) -> Result<(), Refusal> {
         let Self { outgoing, admitted, identity, .. } = self;
-        let Seen { model, asked, bytes } =
-            hold_body(outgoing, admitted, identity, settings, replay).await?;
+        let Seen { model, asked, kin, bytes } =
+            hold_body(outgoing, admitted, identity, means).await?;
         if let Some(field) = &model {
             identity.deployment = Some(field.name.as_str().into());
         }
         identity.shape = shape(identity.operation, bytes, asked);
+        identity.kin = means.affinity.kin(kin, identity, means.settings);
         self.model = model;
         Ok(())
     }

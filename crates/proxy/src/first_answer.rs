@@ -42,9 +42,9 @@ pub(crate) async fn first_answer<T: Transport>(
     if elapsed >= deadline {
         return Err(Refusal::OutOfTime(deadline));
     }
-    let plan = plan(original, prepared.settings.last_resort);
-    let tries = usize::try_from(prepared.settings.attempts).unwrap_or(usize::MAX);
     let now = settle.moment(elapsed);
+    let plan = plan(original, prepared.settings.last_resort).at_home(settle.home(now));
+    let tries = usize::try_from(prepared.settings.attempts).unwrap_or(usize::MAX);
     let most = choices(ranking, now, &original.identity, &prepared.settings).min(tries);
     let (tried, last) = (Vec::new(), None);
     let mut search = Search {

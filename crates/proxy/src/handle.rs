@@ -20,6 +20,7 @@ use crate::attempt::Original;
 use crate::authenticate::{authenticate, authorize};
 use crate::client_io::Busy;
 use crate::first_answer::first_answer;
+use crate::hold_body::Means;
 use crate::identify::{LastTarget, identify, names_more};
 use crate::relay::relay;
 use crate::settle::Settle;
@@ -77,6 +78,7 @@ fn read(
     let settings = settle.prepared().settings.clone();
     identity.client = authenticate(&parts, &settings)?;
     settle.authenticated(identity.client);
+    identity.session = settings.affinity.and_then(|_| settle.affinity().session(&parts.headers));
     identity.names_more = settings.go_by_name(&identity) && names_more(&parts, &identity);
     let admitted = admit(parts, upgrade, &settings)?;
     Ok(Original::new(identity, admitted, body, interim))
@@ -90,7 +92,8 @@ async fn answer<T: Transport>(
     let prepared = settle.prepared().clone();
     let settings = &*prepared.settings;
     let began = settle.elapsed();
-    original.hold_body(settings, &context.replay).await?;
+    let (replay, affinity) = (&context.replay, &*context.shared.affinity);
+    original.hold_body(Means { settings, replay, affinity }).await?;
     let elapsed = settle.elapsed();
     settle.body_read(elapsed.saturating_sub(began), original.admitted.length);
     settle.identified(&original.identity);

@@ -4,7 +4,8 @@
 //! of regions if there was room to keep it, else to one. A larger one streams from the start; only
 //! while its deployment is not known yet is it read ahead, in one pass and up to the configured limit.
 //! Beyond as much as a small body has, it waits until there is room for all that it may need; meanwhile
-//! nothing is read of it, so that its client waits too. Where fences go by the deployment's name, it is
+//! nothing is read of it, so that its client waits too. Of one that streams no more is looked at for whom it
+//! belongs to than has arrived. Where fences go by the deployment's name, it is
 //! read ahead to its end, since a second name there would be another reader's.
 
 use std::future::poll_fn;
@@ -19,6 +20,7 @@ use nearway_wire::model::{Asked, BodyKind, ModelField, ModelScan, Scan, body_kin
 use tokio::time::{Instant, timeout};
 
 use crate::admit::Admitted;
+use crate::affinity::Affinity;
 use crate::identify::Identity;
 use crate::{Refusal, Settings};
 
@@ -47,8 +49,18 @@ pub(crate) struct Seen {
     /// Where it names its deployment.
     pub(crate) model: Option<ModelField>,
     pub(crate) asked: Asked,
+    /// The hash of what it has in common with others, where that is looked for.
+    pub(crate) kin: Option<u64>,
     /// How long it is; as far as it was read where its head does not say so.
     pub(crate) bytes: u64,
+}
+
+/// What holding a body takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) replay: &'a Arc<Replay>,
+    pub(crate) affinity: &'a Affinity,
 }
 
 /// Reads what must be read.
@@ -56,9 +68,9 @@ pub(crate) async fn hold_body(
     outgoing: &mut Outgoing,
     admitted: &Admitted,
     identity: &Identity,
-    settings: &Settings,
-    replay: &Arc<Replay>,
+    means: Means<'_>,
 ) -> Result<Seen, Refusal> {
+    let Means { settings, replay, .. } = means;
     let Outgoing::Unread(incoming) = outgoing else { return Ok(Seen::default()) };
     if incoming.is_end_stream() {
         *outgoing = Outgoing::Empty;
@@ -66,7 +78,7 @@ pub(crate) async fn hold_body(
     }
     let limits = BodyLimits { max: settings.body_max, idle: settings.timeouts.client_body };
     let keep = ReplayLimits { body: settings.hold_body, total: settings.hold_total };
-    let mut search = Search::new(admitted, identity, settings);
+    let mut search = Search::new(admitted, identity, means);
     let length =
         admitted.length.map_or(usize::MAX, |length| length.try_into().unwrap_or(usize::MAX));
     if length <= SMALL {
@@ -87,11 +99,14 @@ pub(crate) async fn hold_body(
         let Some(chunk) = next_chunk(incoming, limits).await? else { break };
         search.feed(&chunk);
         read += chunk.len();
-        if let Some(max) = limits.max
-            && u64::try_from(read).unwrap_or(u64::MAX) > max
-        {
-            return Err(Refusal::BodyTooLarge(max));
-        }
+        check_size(read, limits)?;
+        kept.read_ahead(&chunk);
+    }
+    while search.lacks_kin() && read < most.min(SMALL) && !admitted.waits_to_send() {
+        let Some(chunk) = arrived_chunk(incoming).await? else { break };
+        search.feed(&chunk);
+        read += chunk.len();
+        check_size(read, limits)?;
         kept.read_ahead(&chunk);
     }
     kept.read_enough();
@@ -131,6 +146,35 @@ async fn next_chunk(incoming: &mut Incoming, limits: BodyLimits) -> Result<Optio
     }
 }
 
+/// The next chunk if it is here already: whoever reads the connection gets one turn to hand it over.
+/// `None`: it is not, or there is none.
+async fn arrived_chunk(incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal> {
+    let mut had_turn = false;
+    let frame = poll_fn(|cx| match Pin::new(&mut *incoming).poll_frame(cx) {
+        Poll::Pending if !had_turn => {
+            had_turn = true;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Ready(None),
+        ready => ready,
+    });
+    match frame.await {
+        None => Ok(None),
+        Some(Ok(frame)) => Ok(frame.into_data().ok()),
+        Some(Err(_broken)) => Err(Refusal::BodyBroken),
+    }
+}
+
+fn check_size(read: usize, limits: BodyLimits) -> Result<(), Refusal> {
+    match limits.max {
+        Some(max) if u64::try_from(read).unwrap_or(u64::MAX) > max => {
+            Err(Refusal::BodyTooLarge(max))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How a client's failure to deliver its body is answered.
 pub(crate) fn refusal(failed: Failed, settings: &Settings) -> Refusal {
     match failed {
@@ -148,7 +192,8 @@ struct Search {
 }
 
 impl Search {
-    fn new(admitted: &Admitted, identity: &Identity, settings: &Settings) -> Self {
+    fn new(admitted: &Admitted, identity: &Identity, means: Means<'_>) -> Self {
+        let Means { settings, affinity, .. } = means;
         let kind = body_kind(admitted.content_type());
         let goes_on = identity.wants_body() && kind != BodyKind::Opaque;
         let scan = match goes_on {
@@ -156,6 +201,7 @@ impl Search {
             true => ModelScan::new(kind),
             false => ModelScan::without_model(&kind),
         };
+        let scan = affinity.seek(scan, admitted, identity, settings);
         Self { scan, goes_on, model: None }
     }
 
@@ -164,9 +210,15 @@ impl Search {
         self.goes_on
     }
 
+    /// Whether more of the body may tell whom it belongs to, and nothing has yet.
+    fn lacks_kin(&self) -> bool {
+        self.scan.lacks_kin()
+    }
+
     fn feed(&mut self, chunk: &[u8]) {
         match self.scan.feed(chunk) {
             Scan::Searching => return,
+            // said again after an answer, too
             Scan::Absent => {}
             Scan::Found(field) => self.model = Some(field),
         }
@@ -174,7 +226,7 @@ impl Search {
     }
 
     fn seen(self, bytes: usize) -> Seen {
-        let asked = self.scan.asked();
-        Seen { model: self.model, asked, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
+        let (asked, kin) = (self.scan.asked(), self.scan.kin());
+        Seen { model: self.model, asked, kin, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use nearway_route::{Lack, MAX_OPERATIONS, Shape};
+use nearway_route::{Kin, Lack, MAX_OPERATIONS, Shape};
 use nearway_wire::endpoint::{self, Operation};
 use nearway_wire::headers::{REASON_HEADER, REGION_HEADER, names_further_deployment};
 use nearway_wire::model::Asked;
@@ -31,6 +31,10 @@ pub(crate) struct Identity {
     pub(crate) pin: Option<Box<str>>,
     /// The place of the client who sent it, where clients are configured.
     pub(crate) client: Option<usize>,
+    /// What it has in common with the requests of its session, if it names one and that matters.
+    pub(crate) session: Option<u64>,
+    /// Whom it belongs to, once its body was looked at.
+    pub(crate) kin: Option<Kin>,
     /// A provisioned deployment has found it too long.
     pub(crate) is_long: bool,
     /// A further deployment is named beside that one.
@@ -129,7 +133,7 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
     let shape = shape(operation, 0, Asked::default());
     let wants_reason = parts.headers.contains_key(REASON_HEADER);
     let target = target.clone();
-    let (client, is_long, names_more) = (None, false, false);
+    let (client, session, kin, is_long, names_more) = (None, None, None, false, false);
     Ok(Identity {
         target,
         operation,
@@ -137,6 +141,8 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
         in_target,
         pin,
         client,
+        session,
+        kin,
         is_long,
         names_more,
         uses_deployment,

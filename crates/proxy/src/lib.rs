@@ -5,6 +5,7 @@
 //! reads the route table and reports what it saw.
 
 mod admit;
+mod affinity;
 mod attempt;
 mod attempted;
 mod authenticate;
@@ -36,6 +37,7 @@ mod stream_end;
 mod tunnel;
 mod worker;
 
+pub use affinity::{Affinity, AffinitySettings};
 pub use client_body::ClientBody;
 pub use fences::{Client, Clients, Fences, KeptOut, Places, Rule, Uses};
 pub use listen::serve;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nearway_route::{Backoff, BreakerSettings, Cooldown, RegionId};
 use nearway_upstream::Region;
 
+use crate::affinity::AffinitySettings;
 use crate::fences::{Client, Clients, Fences, KeptOut, Rule, Uses};
 use crate::identify::Identity;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub clients: Option<Clients>,
     /// Where requests for a deployment may go, whoever sends them.
     pub fences: Fences,
+    /// Requests that belong together stay in one region. `None`: each goes where it is best.
+    pub affinity: Option<AffinitySettings>,
     /// The most regions tried for one request, at least 1.
     pub attempts: u32,
     /// The most bytes of a request body kept for a second attempt, and read before the first one

@@ -4,6 +4,7 @@
 //! and in-flight numbers always come back.
 
 mod beside;
+mod homes;
 mod lessons;
 mod watch;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode, Uri};
-use nearway_route::{Awaited, Lack, Moment, Shape, Vitals};
+use nearway_route::{Awaited, Kin, Lack, Moment, RegionId, Shape, Vitals};
 use nearway_telemetry::{
     Failover, RequestLine, RequestOutcome, failover, request_line, request_lines_enabled,
 };
@@ -40,6 +41,9 @@ pub(crate) struct Settle {
     deployment_place: usize,
     // its size and kind
     shape: Shape,
+    // whom it belongs to, and where those went before it
+    kin: Option<Kin>,
+    home: Option<RegionId>,
     wants_reason: bool,
     received: Duration,
     // time in which others were at work: the client sending its body, a region thinking
@@ -93,6 +97,8 @@ impl Settle {
             deployment: None,
             deployment_place,
             shape: Shape::PROBE,
+            kin: None,
+            home: None,
             wants_reason: false,
             received,
             waited: Duration::ZERO,
@@ -137,6 +143,7 @@ impl Settle {
         self.operation = identity.operation.as_str();
         self.lack = identity.lack();
         self.shape = identity.shape;
+        self.kin = identity.kin;
         self.wants_reason = identity.wants_reason;
         self.deployment.clone_from(&identity.deployment);
         self.deployment_place = self.prepared.deployment_place(identity.deployment.as_deref());
@@ -219,6 +226,9 @@ impl Settle {
         if status.is_success() {
             let until = self.moment(elapsed + self.prepared.settings.lacking_for);
             self.lacking.iter().for_each(|vitals| vitals.lack_until(self.lack, until));
+        }
+        if status.as_u16() < StatusCode::BAD_REQUEST.as_u16() {
+            self.settles_at_home(self.moment(elapsed));
         }
         let added = elapsed.saturating_sub(self.waited);
         self.added = Some(added);

@@ -18,6 +18,11 @@ pub(crate) fn shape(operation: Operation, bytes: u64, asked: Asked) -> Shape {
     Shape { prompt, streams }
 }
 
+/// The most tokens that the prompt of such a body can have, seen by its length alone.
+pub(crate) fn most_prompt(operation: Operation, bytes: u64) -> u32 {
+    shape(operation, bytes, Asked::default()).prompt
+}
+
 /// Bytes that are text, if the rest is like what was looked at.
 fn text(bytes: u64, asked: Asked) -> u64 {
     let encoded = u128::from(bytes) * u128::from(asked.encoded);

@@ -14,6 +14,7 @@ use nearway_telemetry::{
 use nearway_upstream::{Clock, Replay, ReplayBudget, Transport};
 use tokio::sync::{Notify, mpsc};
 
+use crate::affinity::Affinity;
 use crate::budgets::Budgets;
 use crate::identify::LastTarget;
 use crate::report::Reports;
@@ -32,6 +33,8 @@ pub struct Worker {
     pub clock: Clock,
     /// What all workers keep of request bodies; the same one for each.
     pub replay: ReplayBudget,
+    /// Where requests that belong together went; the same one for each worker.
+    pub affinity: Arc<Affinity>,
     /// To the ranking.
     pub reports: mpsc::Sender<Report>,
 }
@@ -55,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: ProxyMetrics,
     pub(crate) reports: Reports,
     pub(crate) budgets: Budgets,
+    pub(crate) affinity: Arc<Affinity>,
     /// Rung every [`LOOK_EVERY`](crate::leave::LOOK_EVERY), for those that wait.
     pub(crate) look: Notify,
     /// The time to finish is over: what is not settled yet is cut.
@@ -95,6 +99,7 @@ impl<T: Transport> Context<T> {
                 metrics,
                 reports: Reports::new(worker.reports.clone()),
                 budgets: Budgets::new(&prepared.settings),
+                affinity: worker.affinity.clone(),
                 look: Notify::new(),
                 drained: Cell::new(false),
             }),

@@ -22,6 +22,10 @@ pub const ATTEMPTS_HEADER: HeaderName = HeaderName::from_static("x-nearway-attem
 /// In a request: the client wants to know why it is sent where it is. In a response: that.
 pub const REASON_HEADER: HeaderName = HeaderName::from_static("x-nearway-reason");
 
+/// In a request: its session. Those of one session go to the region that has answered it, while that is not
+/// much slower than the best.
+pub const SESSION_HEADER: HeaderName = HeaderName::from_static("x-nearway-session");
+
 /// Where Azure takes a resource's key (API fact sheet 2.1).
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("api-key");
 

@@ -172,6 +172,7 @@ impl Proxy {
                     metrics: registry,
                     clock: Clock::start(),
                     replay: ReplayBudget::default(),
+                    affinity: Arc::default(),
                     reports: sender,
                 };
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -233,6 +234,7 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         metric_deployments: Vec::new(),
         clients: None,
         fences: Fences::default(),
+        affinity: None,
         attempts: 3,
         hold_body: 8 * 1024 * 1024,
         backoff: Backoff { least: Duration::from_millis(10), most: Duration::from_millis(40) },

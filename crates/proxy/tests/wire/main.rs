@@ -3,6 +3,8 @@
 //! Each module is declared under `cfg(test)`, which is what lets its helpers panic.
 
 #[cfg(test)]
+mod affinity;
+#[cfg(test)]
 mod authenticate;
 #[cfg(test)]
 mod bad_input;
