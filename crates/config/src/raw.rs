@@ -39,7 +39,7 @@ pub(crate) use listen::{RawAdmin, RawListen};
 pub(crate) use log::RawLog;
 pub(crate) use probe::{RawPrice, RawProbe};
 pub(crate) use region::RawRegion;
-pub(crate) use routing::{RawRouting, RawSwitch};
+pub(crate) use routing::RawRouting;
 pub(crate) use timeouts::RawTimeouts;
 
 /// The configuration of Nearway. Any value may be `${NAME}` or `${NAME:-default}`, read from the
