@@ -43,7 +43,7 @@ pub struct AffinitySettings {
 
 impl AffinitySettings {
     /// Only requests of so many tokens and more have a home.
-    const fn from_tokens(&self) -> u32 {
+    const fn least_tokens(self) -> u32 {
         match self.prompts_from {
             Some(tokens) => tokens,
             None => 0,
@@ -77,7 +77,7 @@ impl Affinity {
         let Some(affinity) = &settings.affinity else { return scan };
         let is_short = admitted
             .length
-            .is_some_and(|bytes| most_prompt(identity.operation, bytes) < affinity.from_tokens());
+            .is_some_and(|bytes| most_prompt(identity.operation, bytes) < affinity.least_tokens());
         // only these have a prompt that is cached
         if !identity.operation.streams_tokens() || identity.session.is_some() || is_short {
             return scan;
@@ -95,7 +95,7 @@ impl Affinity {
     ) -> Option<Kin> {
         let affinity = settings.affinity.as_ref()?;
         let common = identity.session.or(in_body)?;
-        if identity.shape.prompt < affinity.from_tokens() {
+        if identity.shape.prompt < affinity.least_tokens() {
             return None;
         }
         let clients = settings.clients.as_ref().zip(identity.client);

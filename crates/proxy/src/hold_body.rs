@@ -157,7 +157,7 @@ async fn arrived_chunk(incoming: &mut Incoming) -> Result<Option<Bytes>, Refusal
             Poll::Pending
         }
         Poll::Pending => Poll::Ready(None),
-        ready => ready,
+        ready @ Poll::Ready(_) => ready,
     });
     match frame.await {
         None => Ok(None),
