@@ -24,7 +24,7 @@ pub struct Remarks {
 }
 
 impl Remarks {
-    /// Those in the last bytes of an answer, of which only the last [`TAIL`] are looked at. Of several such
+    /// Those in the last bytes of an answer, of which only the last 1,536 are looked at. Of several such
     /// keys the last one counts.
     #[must_use]
     pub fn at_end(answer: &[u8]) -> Self {
