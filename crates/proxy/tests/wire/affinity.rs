@@ -34,8 +34,7 @@ fn chat(fields: &str, body: &str) -> String {
 
 /// A conversation that begins like this, of so many bytes, and ends like that.
 fn talk(begins: &str, bytes: usize, ends: &str) -> String {
-    let system = format!("{begins} ").repeat(bytes);
-    let system = &system[..bytes];
+    let system: String = format!("{begins} ").repeat(bytes).chars().take(bytes).collect();
     format!(r#"{{"messages":["{system}","{ends}"],"model":"gpt-4o"}}"#)
 }
 
@@ -286,10 +285,11 @@ fn nobody_waits_for_the_beginning_of_a_prompt() {
         let proxy =
             Proxy::adaptive(&[region("only", &url)], |settings| settings.affinity = Some(PREFIX));
         let mut client = proxy.client();
-        client.send(format!("{PATH}{fields}content-length: {length}\r\n\r\n{}", &body[..sent]));
+        let (sent, rest) = body.split_at(sent);
+        client.send(format!("{PATH}{fields}content-length: {length}\r\n\r\n{sent}"));
         // the region has the head while the client still holds the rest
         let mut region = heads.recv_timeout(PATIENCE).expect("a head");
-        client.send(&body[sent..]);
+        client.send(rest);
         assert_eq!(region.exactly(length), body.as_bytes());
         region.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
         let mut answer = client.response();
