@@ -204,7 +204,7 @@ impl JsonScan {
         let mut at = 0;
         while let Some(rest) = string.get(at..) {
             let run = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-            if run >= ENCODED_MIN && rest.iter().take(ENCODED_LOOK).copied().all(is_encoded) {
+            if run >= ENCODED_MIN && rest.get(..ENCODED_LOOK).is_some_and(is_encoded) {
                 self.asked.encoded += offset(run);
             }
             at += run;
@@ -365,10 +365,13 @@ impl Key {
     }
 }
 
-/// Whether a byte may stand in base64 or in the head of a `data:` URL. Prose has a space, a bracket or a
-/// letter beyond ASCII soon.
-fn is_encoded(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+/=-_:;,.".contains(&byte)
+/// Whether a piece begins like base64, or like a `data:` URL. Prose has a space, a bracket or a letter beyond
+/// ASCII soon, and what repeats one word has no letters of both cases.
+fn is_encoded(begin: &[u8]) -> bool {
+    let may_stand = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_:;,.".contains(byte);
+    begin.iter().all(may_stand)
+        && begin.iter().any(u8::is_ascii_uppercase)
+        && begin.iter().any(u8::is_ascii_lowercase)
 }
 
 /// It is no JSON object, and what it asks for is unknown.
@@ -510,6 +513,8 @@ mod tests {
             (&audio, audio.len()),
             (&"lorem ipsum ".repeat(200), 0),
             (&"これは日本語".repeat(200), 0),
+            (&"word".repeat(600), 0),
+            (&"x".repeat(3_000), 0),
             (r#"{\"a\":1}"#, 0),
             ("data:image/png;base64,iVBORw0KGgo", 0),
         ] {
