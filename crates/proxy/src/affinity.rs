@@ -14,6 +14,7 @@ use nearway_wire::model::ModelScan;
 
 use crate::Settings;
 use crate::admit::Admitted;
+use crate::cached_share::CachedShare;
 use crate::identify::Identity;
 use crate::shape::most_prompt;
 
@@ -22,6 +23,8 @@ use crate::shape::most_prompt;
 pub struct Affinity {
     /// At most [`Homes::MOST`].
     pub(crate) homes: Homes,
+    /// Of the prompts that stay.
+    pub(crate) cached: CachedShare,
     /// No client can tell or aim at the hash of another one's text.
     seed: RandomState,
 }
@@ -50,11 +53,13 @@ impl AffinitySettings {
         }
     }
 
-    /// By how many milliseconds the home of a request may be slower than the best region.
-    pub(crate) fn bound(&self, prompt_tokens: u32) -> f64 {
+    /// By how many milliseconds the home of a request may be slower than the best region, where this share of
+    /// the prompts that stay is read from a cache. Who asks to stay is not held to that.
+    pub(crate) fn bound(&self, prompt_tokens: u32, cached: f64) -> f64 {
         let thousands = f64::from(prompt_tokens) / 1_000.0;
         let saved = self.bound_per_1k_tokens.as_secs_f64() * thousands;
-        saved.max(BOUND_LEAST.as_secs_f64()).min(self.bound_max.as_secs_f64()) * 1_000.0
+        let bound = saved.max(BOUND_LEAST.as_secs_f64()).min(self.bound_max.as_secs_f64());
+        bound * 1_000.0 * if self.prompts_from.is_some() { cached } else { 1.0 }
     }
 }
 
@@ -116,14 +121,14 @@ mod tests {
 
     #[test]
     fn the_bound_grows_with_the_prompt_between_least_and_most() {
-        let bound = |tokens, most| {
+        let bound = |tokens, most, prompts_from| {
             let settings = AffinitySettings {
-                prompts_from: None,
+                prompts_from,
                 bound_per_1k_tokens: Duration::from_millis(50),
                 bound_max: Duration::from_millis(most),
                 ttl: Duration::from_secs(600),
             };
-            settings.bound(tokens)
+            settings.bound(tokens, 0.5)
         };
         for (tokens, most, expected) in [
             (0, 1_000, 20.0),
@@ -134,8 +139,10 @@ mod tests {
             (0, 10, 10.0),
             (10_000, 0, 0.0),
         ] {
-            let bound = bound(tokens, most);
-            assert!((bound - expected).abs() < 1e-9, "{tokens} tokens: {bound}");
+            let asked = bound(tokens, most, None);
+            assert!((asked - expected).abs() < 1e-9, "{tokens} tokens: {asked}");
+            let unasked = bound(tokens, most, Some(1_024));
+            assert!((unasked - expected / 2.0).abs() < 1e-9, "half is cached: {unasked}");
         }
     }
 }

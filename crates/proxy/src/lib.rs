@@ -11,6 +11,7 @@ mod attempted;
 mod authenticate;
 mod between;
 mod budgets;
+mod cached_share;
 mod choose;
 mod client_body;
 mod client_io;

@@ -153,6 +153,11 @@ pub const AFFINITY_EVICTIONS: Family = counter(
     "Homes of prompts and sessions that were forgotten before their time because more are in use than are remembered",
 );
 /// No labels.
+pub const AFFINITY_CACHED: Family = gauge(
+    "nearway_affinity_cached_ratio",
+    "Share of the prompts kept in their region that it has read from its cache of late, as far as answers tell",
+);
+/// No labels.
 pub const REPLAY_BYTES: Family =
     bytes("nearway_replay_bytes", "Bytes of request bodies now kept for another attempt");
 /// Label `reason` ([`crate::NotKept`]).
@@ -312,6 +317,7 @@ pub const ALL: &[Family] = &[
     HEDGE_TOKENS,
     AFFINITY,
     AFFINITY_EVICTIONS,
+    AFFINITY_CACHED,
     REPLAY_BYTES,
     BODIES_NOT_KEPT,
     READ_AHEAD_BYTES,

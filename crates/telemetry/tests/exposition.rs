@@ -34,6 +34,7 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.hedge_prompt(9);
     proxy.affinity(AffinityResult::Kept);
     proxy.affinity_evicted();
+    proxy.affinity_cached(0.5);
     proxy.accept_paused();
     let replay = metrics.replay();
     replay.held(9);
@@ -137,6 +138,7 @@ fn the_names_and_labels_are_these() {
     let expected = [
         "nearway_added_time_seconds_count",
         "nearway_added_time_seconds_sum",
+        "nearway_affinity_cached_ratio",
         "nearway_affinity_evictions_total",
         "nearway_affinity_total result",
         "nearway_bodies_not_kept_total reason",

@@ -17,7 +17,17 @@ impl Settle {
         let affinity = self.prepared.settings.affinity.as_ref()?;
         let region = self.shared.affinity.homes.of(self.kin?, now, affinity.ttl)?;
         self.home = Some(region);
-        Some(Home { region, bound: affinity.bound(self.shape.prompt) })
+        let cached = self.shared.affinity.cached.get();
+        Some(Home { region, bound: affinity.bound(self.shape.prompt, cached) })
+    }
+
+    /// A prompt of so many tokens was answered, of which the region has read these from its cache.
+    pub(super) fn read_from_cache(&self, cached: u32, prompt: u32) {
+        let region = self.place().and_then(|place| self.prepared.settings.regions.get(place));
+        if prompt > 0 && self.home.is_some() && self.home == region.map(|region| region.id) {
+            let share = self.shared.affinity.cached.saw(cached, prompt);
+            self.shared.metrics.affinity_cached(share);
+        }
     }
 
     /// The region that has answered well has the prompt in its cache now: the next ones find it there.

@@ -123,6 +123,7 @@ impl Settle {
         self.output = remarks.output;
         let is_empty = remarks.filtered && self.first_token.is_none();
         self.unlike |= remarks.is_cached() || remarks.other_tier || is_empty;
+        self.read_from_cache(remarks.cached, remarks.prompt);
         if self.sent_twice {
             // the region that lost has read it too
             self.shared.metrics.hedge_prompt(remarks.prompt);

@@ -114,6 +114,30 @@ fn a_region_that_is_slower_by_more_than_the_bound_is_left() {
 }
 
 #[test]
+fn nobody_stays_for_a_cache_that_is_not_there() {
+    for (cached, stays) in [(0, false), (1_900, true)] {
+        let answer = format!(
+            r#"{{"id":"second","usage":{{"prompt_tokens":2000,"prompt_tokens_details":{{"cached_tokens":{cached}}}}}}}"#
+        );
+        let length = answer.len();
+        let second = RawRegion::start(move |_, connection| {
+            connection.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{answer}"));
+        });
+        let first = RawRegion::named("first");
+        let regions = [region("first", &first.url()), region("second", &second.url())];
+        let bound_max = Duration::from_secs(1);
+        let proxy = Proxy::adaptive(&regions, |settings| {
+            settings.affinity = Some(AffinitySettings { bound_max, ..PREFIX });
+        });
+        goes(&proxy, PIN, &long("a", "1"));
+        assert_eq!(asked(&proxy, "", &long("a", "2")).1, "home", "it may have it");
+        // a pin sends them there all the while
+        (0..100).for_each(|_| _ = goes(&proxy, PIN, &long("a", "3")));
+        assert_eq!(asked(&proxy, "", &long("a", "4")).1 == "home", stays, "{cached} cached");
+    }
+}
+
+#[test]
 fn a_region_of_a_worse_tier_is_left() {
     let proxy = two(Some(PREFIX), |settings| settings.regions[1].tier = 1);
     assert_eq!(goes(&proxy, PIN, &long("a", "1")), "second");

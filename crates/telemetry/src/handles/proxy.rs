@@ -22,6 +22,7 @@ pub struct ProxyMetrics {
     hedge_prompts: Counter,
     affinity: [Counter; AffinityResult::ALL.len()],
     affinity_evictions: Counter,
+    affinity_cached: Gauge,
     reports_dropped: Counter,
     accepted: Counter,
     accept_pauses: Counter,
@@ -44,6 +45,7 @@ impl ProxyMetrics {
             affinity: AffinityResult::ALL
                 .map(|result| metrics.counter(&names::AFFINITY, &[("result", result.as_str())])),
             affinity_evictions: metrics.counter(&names::AFFINITY_EVICTIONS, &[]),
+            affinity_cached: metrics.gauge(&names::AFFINITY_CACHED, &[]),
             reports_dropped: metrics.counter(&names::REPORTS_DROPPED, &[]),
             accepted: metrics.counter(&names::CLIENT_CONNECTIONS_ACCEPTED, &[]),
             accept_pauses: metrics.counter(&names::CLIENT_ACCEPT_PAUSES, &[]),
@@ -108,6 +110,11 @@ impl ProxyMetrics {
     /// Others were forgotten for it before their time.
     pub fn affinity_evicted(&self) {
         self.affinity_evictions.increment(1);
+    }
+
+    /// This share of the prompts that stay in their region, 0 to 1, is read from its cache.
+    pub fn affinity_cached(&self, share: f64) {
+        self.affinity_cached.set(share);
     }
 
     /// A live measurement was dropped because the ranking's queue was full.
