@@ -53,6 +53,8 @@ pub(crate) struct Settle {
     lacking: Vec<Arc<Vitals>>,
     // beside it, if it is late or stuck
     hedge: Option<(Attempted, Beside)>,
+    // one was wanted, and beyond the budget
+    refused_beside: bool,
     // the slower one was on its way when the other answered
     sent_twice: bool,
     attempts: u32,
@@ -105,6 +107,7 @@ impl Settle {
             current: None,
             lacking: Vec::new(),
             hedge: None,
+            refused_beside: false,
             sent_twice: false,
             attempts: 0,
             answering: None,

@@ -145,6 +145,8 @@ labels! {
         Won = "won",
         /// The first one did.
         Wasted = "wasted",
+        /// It was not sent: that would have been beyond the budget. Once for each request.
+        Refused = "refused",
     }
 }
 

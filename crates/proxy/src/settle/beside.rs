@@ -23,6 +23,8 @@ impl Settle {
         if allowed {
             self.hedge = Some((self.attempted(choice, elapsed), beside));
             self.count_beside(beside, HedgeEvent::Started);
+        } else if !std::mem::replace(&mut self.refused_beside, true) {
+            self.count_beside(beside, HedgeEvent::Refused);
         }
         allowed
     }

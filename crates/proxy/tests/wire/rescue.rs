@@ -109,6 +109,7 @@ fn of_all_that_are_stuck_no_more_are_rescued_than_the_budget_allows() {
     assert!(rescues(&proxy, "started", BUDGET) && rescues(&proxy, "won", BUDGET));
     assert!(Instant::now() - sent < PATIENCE / 3);
     let moved = stuck.seen().len() - BUDGET as usize;
+    assert!(rescues(&proxy, "refused", u32::try_from(moved).unwrap()), "{moved}");
     let line = format!("{{from=\"stuck\",to=\"good\",reason=\"head_timeout\"}} {moved}\n");
     let metrics = proxy.metrics.render();
     assert!(metrics.contains(&line), "{line}{metrics}");
