@@ -64,12 +64,22 @@ impl World {
         (first * tail + rest) * factor + hangs + failing * FAILURE
     }
 
-    /// The mean of what requests cost where they cost least, with a few others in flight.
+    /// The mean of what requests cost where they cost least, with a few others in flight, as far as quotas
+    /// go.
     pub(crate) fn least(&self) -> f64 {
         let requests = self.requests();
+        let mut used = vec![0; self.regions.len()];
         let costs = requests.iter().map(|request| {
-            let cost = |place| self.cost(place, request.at, *request, USUAL_LOAD);
-            (0..self.regions.len()).map(cost).fold(f64::INFINITY, f64::min)
+            let cost = |place: usize| self.cost(place, request.at, *request, USUAL_LOAD);
+            let places = self.regions.iter().zip(&mut used).enumerate();
+            let left = places.filter(|(_, (region, used))| {
+                region.throttle.is_none_or(|throttle| **used < throttle.per_minute)
+            });
+            let best = left.min_by(|(one, _), (other, _)| cost(*one).total_cmp(&cost(*other)));
+            best.map_or(f64::INFINITY, |(place, (_, used))| {
+                *used += 1;
+                cost(place)
+            })
         });
         costs.sum::<f64>() / requests.len() as f64
     }
@@ -124,6 +134,15 @@ mod tests {
             assert!(requests.iter().all(|request| (START..END).contains(&request.at)));
             assert!(requests.is_sorted_by(|one, other| one.at <= other.at));
         }
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_leaves_the_next_best() {
+        let throttled = worlds::named("throttled");
+        let mut free = worlds::named("throttled");
+        free.regions[0].throttle = None;
+        assert!(throttled.requests().len() > 600, "most find the quota used up");
+        assert!(throttled.least() > 1.1 * free.least());
     }
 
     #[test]
