@@ -256,6 +256,6 @@ pub(crate) fn wall_clock() -> SystemTime {
 /// So long a deployment counts as one that thinks after a stream of it has.
 const THINKS_FOR: Duration = Duration::from_secs(600);
 /// How often a worker hands over its reports, and shows what it can't count as it happens.
-pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const REPORT_EVERY: Duration = Duration::from_millis(100);
 /// How often a worker looks after its connections to the regions.
 pub(crate) const TEND_EVERY: Duration = Duration::from_secs(5);
