@@ -12,6 +12,7 @@ use crate::{
     mix::{Mix, Typical},
     moment::{Moment, scaled},
     rank::Standing,
+    region::RegionId,
     sample::{Measured, Sample},
     settings::Switch,
     shape::{CLASSES, Class},
@@ -75,6 +76,11 @@ impl Contest {
     /// What a request of this class is like.
     pub(crate) fn typical(&self, class: Class) -> Typical {
         self.mix.typical(class)
+    }
+
+    /// Whether this region leads for any class of requests.
+    pub(crate) fn is_led_by(&self, region: RegionId) -> bool {
+        self.leaderships.iter().any(|leadership| leadership.leader() == Some(region))
     }
 
     /// Ranks these entries by score; they are given in configured order.

@@ -177,13 +177,17 @@ impl Estimate {
     fn update(&mut self, millis: f64, factors: Terms) -> f64 {
         let expected = dot(&self.terms, &factors).max(LEAST);
         let off = millis - expected;
-        let noise = (self.scatter * expected).max(LEAST).powi(2);
+        let mut noise = (self.scatter * expected).max(LEAST).powi(2);
         let doubt = dot(&factors, &product(&self.covariance, &factors)).max(0.0);
         let is_late = off > FAR * (doubt + noise).sqrt();
         if is_late && self.was_late {
             self.has_jumped(JUMP * off);
         }
         self.was_late = is_late;
+        if off < -EARLY * (doubt + noise).sqrt() {
+            self.has_jumped(JUMP * off);
+            noise = (self.scatter * millis).max(LEAST).powi(2);
+        }
         let towards = product(&self.covariance, &factors);
         let variance = dot(&factors, &towards).max(0.0) + noise;
         let believed = off.min(FAR * variance.sqrt());
@@ -205,7 +209,8 @@ impl Estimate {
         off / variance.sqrt()
     }
 
-    /// One slow answer is chance, but two in a row are a slow region: little is known of its base.
+    /// One slow answer is chance, but two in a row are a slow region, and a single fast one is none that is
+    /// slow: little is known of its base.
     fn has_jumped(&mut self, doubt: f64) {
         let [[base, ..], ..] = &mut self.covariance;
         *base += doubt * doubt;
@@ -243,7 +248,7 @@ fn product(matrix: &[Terms; TERMS], vector: &Terms) -> Terms {
     matrix.map(|row| dot(&row, vector))
 }
 
-/// How little is known of the base after a jump, as a share of how late the second answer was.
+/// How little is known of the base after a jump, as a share of how late or early the answer was.
 const JUMP: f64 = 0.5;
 /// Whether it is symmetric and no two terms vary more together than each by itself.
 fn is_covariance(matrix: &[Terms; TERMS]) -> bool {
@@ -297,6 +302,9 @@ const SCATTER_MAX: f64 = 0.6;
 const SCATTER_RATE: f64 = 0.03;
 /// Of a normal distribution, the standard deviation by the mean distance.
 const MEAN_TO_DEVIATION: f64 = 1.2533;
+/// A time that is faster by more deviations is a region that has become fast: nothing is fast by chance. It
+/// scatters as fast ones do.
+const EARLY: f64 = 1.5;
 /// A time that is slower by more deviations counts as one by so many. A faster one can't be far off.
 const FAR: f64 = 3.0;
 const VARIANCE_MIN: f64 = 1e-6;
@@ -364,6 +372,16 @@ mod tests {
         assert!(see(100.0) < 120.0);
         assert!(see(500.0) < 120.0, "not in a row");
         assert!(see(500.0) > 250.0);
+    }
+
+    #[test]
+    fn a_single_fast_answer_is_a_region_that_is_fast_again() {
+        let truth = |_: Circumstances| 100.0;
+        let mut estimate = taught((0..200).map(|_| stream(100, 0)), truth);
+        (0..10).for_each(|_| _ = estimate.observe(2_000.0, stream(100, 0)));
+        assert!(estimate.expected(stream(100, 0)).millis > 1_000.0);
+        estimate.observe(100.0, stream(100, 0));
+        assert!(estimate.expected(stream(100, 0)).millis < 130.0, "{estimate:?}");
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Leadership {
         Some(Decision { position, verdict })
     }
 
+    /// Who leads.
+    pub(crate) fn leader(&self) -> Option<RegionId> {
+        self.leader.as_ref().map(|leader| leader.region)
+    }
+
     /// Since when the leader leads.
     pub(crate) fn since(&self) -> Option<Moment> {
         self.leader.as_ref().map(|leader| leader.since)

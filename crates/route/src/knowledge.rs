@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    curiosity::Curiosity,
+    curiosity::{Curiosity, Sight},
     estimate::{Circumstances, Estimate, Expected},
     moment::Moment,
     sample::{Outcome, Sample, Source},
@@ -60,9 +60,14 @@ impl Knowledge {
         let Beside { output, interval, .. } = *beside;
         let Sample { at, asked, .. } = *sample;
         let of = |output| Circumstances { shape: asked.shape, output, in_flight: asked.in_flight };
+        let took = match sample.outcome {
+            Outcome::Answer { total, .. } => total,
+            Outcome::Failure { after, .. } | Outcome::GivenUp { after } => after,
+            Outcome::Reachable { head } => head,
+        };
         let deviations = match sample.outcome {
             Outcome::Answer { first_token, total, tokens } => {
-                self.answers(at);
+                self.answers(at, sample.source);
                 let output = if tokens > 0 { f64::from(tokens) } else { output };
                 match first_token {
                     Some(first) => {
@@ -85,25 +90,26 @@ impl Knowledge {
             Outcome::Failure { after, .. } => {
                 // quick failures are no speed, and slow ones are at least as slow as that
                 self.at_least(millis(after), of(output), at, interval);
-                self.fails()
+                self.fails(sample.source)
             }
             Outcome::GivenUp { after } => self.at_least(millis(after), of(output), at, interval),
             // it was well, and how long that took says nothing
-            Outcome::Reachable { .. } => return self.answers(at),
+            Outcome::Reachable { .. } => return self.answers(at, sample.source),
         };
-        self.curiosity.saw(at, deviations, interval);
+        let (sent, source) = (at.before(took), sample.source);
+        self.curiosity.saw(Sight { at, sent, source, deviations }, interval);
     }
 
     /// How surprising that is: whether it is well again is worth a look, unless it fails time and again.
-    fn fails(&mut self) -> f64 {
+    fn fails(&mut self, source: Source) -> f64 {
         let is_news = self.failing_now < FAILS_TIME_AND_AGAIN;
-        self.failing += FAILING_RATE * (1.0 - self.failing);
+        self.failing += failing_rate(source) * (1.0 - self.failing);
         self.failing_now += FAILING_NOW_RATE * (1.0 - self.failing_now);
         if is_news { FAILURE_SURPRISES } else { 0.0 }
     }
 
-    fn answers(&mut self, at: Moment) {
-        self.failing *= 1.0 - FAILING_RATE;
+    fn answers(&mut self, at: Moment, source: Source) {
+        self.failing *= 1.0 - failing_rate(source);
         self.failing_now *= 1.0 - FAILING_NOW_RATE;
         self.answered = self.answered.max(Some(at));
     }
@@ -161,8 +167,15 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-/// The last twenty requests count for the share of failures.
-const FAILING_RATE: f64 = 0.05;
+/// The last twenty requests count for the share of failures; of probes, which are rare and look again soon
+/// after a failure, the last few.
+const fn failing_rate(source: Source) -> f64 {
+    match source {
+        Source::Live => 0.05,
+        Source::Probe => 0.5,
+    }
+}
+
 /// The last four count for whether it fails just now.
 const FAILING_NOW_RATE: f64 = 0.25;
 /// From this share of those on, one more failure is no news: two in a row, or each other one. Five
@@ -176,7 +189,7 @@ const FAILURE_SURPRISES: f64 = 10.0;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{sample::Asked, shape::Shape};
+    use crate::{curiosity::Nearness, sample::Asked, shape::Shape};
 
     const INTERVAL: Duration = Duration::from_secs(30);
 
@@ -218,6 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_few_probes_show_outweighs_the_failures_of_many_requests() {
+        let of = |source, outcome| sample(source, Shape::PROBE, outcome);
+        let failed = [[of(Source::Probe, STREAM); 1], [of(Source::Live, FAILURE); 1]].concat();
+        let bad = after(&[failed, vec![of(Source::Live, FAILURE); 9]].concat());
+        let more = |again: Sample| {
+            let mut knowledge = bad;
+            let beside = Beside { like: None, output: 40.0, interval: INTERVAL };
+            (0..4).for_each(|_| knowledge.learn(&again, &beside));
+            calm(&knowledge, Shape::PROBE) - 100.0
+        };
+        let penalty = calm(&bad, Shape::PROBE) - 100.0;
+        assert!(more(of(Source::Probe, STREAM)) < 0.5 * penalty);
+        assert!(more(of(Source::Live, STREAM)) > 0.7 * penalty);
+    }
+
+    #[test]
     fn the_rest_of_streams_teaches_what_whole_answers_take() {
         let shape = Shape { prompt: 8, streams: true };
         let streams = after(&[sample(Source::Live, shape, STREAM); 50]);
@@ -237,7 +266,9 @@ mod tests {
             let asked = Asked { shape: Shape::PROBE, in_flight: 0 };
             knowledge.learn(&Sample { at, source: Source::Probe, asked, outcome }, &beside);
             count += 1;
-            at = knowledge.curiosity().due(INTERVAL, false).max(at + ms(1));
+            let due = knowledge.curiosity().due(at, INTERVAL, Nearness::Near);
+            let took = if ends(count) == FAILURE { ms(2) } else { ms(500) };
+            at = due.max(at) + took;
         }
         count
     }
@@ -262,7 +293,10 @@ mod tests {
         for outcome in [empty, reachable] {
             let nothing = after(&[sample(Source::Live, Shape::PROBE, outcome)]);
             assert_eq!(nothing.at(Moment::ZERO, INTERVAL), None);
-            assert_eq!(nothing.curiosity().due(INTERVAL, false), Moment::ZERO);
+            assert_eq!(
+                nothing.curiosity().due(Moment::ZERO, INTERVAL, Nearness::Near),
+                Moment::ZERO
+            );
         }
     }
 }

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     contest::{Contest, LeaderChange},
+    curiosity::Nearness,
     estimate::{Circumstances, Estimate, Expected},
     history::History,
     knowledge::Beside,
@@ -187,7 +188,13 @@ impl Ranker {
             here.millis - best.millis > FAR * here.doubt.hypot(best.doubt)
         };
         let far = expected(member).zip(best).is_some_and(is_far);
-        let at = member.knowledge(deployment)?.curiosity().due(interval, far);
+        let contest = self.contests.iter().find(|contest| *contest.deployment == *deployment)?;
+        let nearness = match far {
+            _ if contest.is_led_by(region) => Nearness::Leads,
+            true => Nearness::Far,
+            false => Nearness::Near,
+        };
+        let at = member.knowledge(deployment)?.curiosity().due(now, interval, nearness);
         Some(ProbeDue { at, far })
     }
 

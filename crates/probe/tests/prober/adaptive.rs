@@ -115,15 +115,31 @@ async fn a_probe_is_weighed_by_what_was_in_flight_when_it_began() {
 #[tokio::test(start_paused = true)]
 async fn what_surprised_is_looked_at_soon() {
     with_prober(adaptive(&THREE), apart, |world| async move {
+        for second in 1..=5 {
+            world.at(second * 1_000).await;
+            served(&world, 1, ms(100)).await;
+        }
+        served(&world, 1, ms(4_000)).await;
+        world.at(8_000).await;
+        let times = world.regions.times("east");
+        assert_eq!(times.len(), 2, "{times:?}");
+        assert!((6_200..=7_900).contains(&times[1]), "{times:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_surprised_many_clients_of_the_leader_is_looked_at_when_they_stop() {
+    with_prober(adaptive(&THREE), apart, |world| async move {
         for second in 1..=20 {
             world.at(second * 1_000).await;
             served(&world, 1, ms(100)).await;
         }
         served(&world, 1, ms(4_000)).await;
-        world.at(23_000).await;
+        world.at(26_000).await;
         let times = world.regions.times("east");
         assert_eq!(times.len(), 2, "{times:?}");
-        assert!((21_200..=22_900).contains(&times[1]), "{times:?}");
+        assert!((25_000..=25_500).contains(&times[1]), "after half an interval: {times:?}");
     })
     .await;
 }
