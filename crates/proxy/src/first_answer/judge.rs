@@ -51,17 +51,24 @@ impl<T: Transport> Search<'_, T> {
         let before = self.settle.elapsed();
         let (silence, is_last) = (self.settle.silence(), self.is_last());
         let patience = wait.patience.min(self.deadline.saturating_sub(before));
-        let mut begins = Box::pin(async {
+        let begun = async {
             match until {
                 Until::FirstEvent => hold_first(&mut reply, patience, is_last).await,
                 Until::End => hold_short(&mut reply).await,
+            }
+        };
+        // also while a second region is at work, or the budget allows none
+        let mut begins = Box::pin(async {
+            tokio::select! {
+                biased;
+                begun = begun => begun,
+                () = silence, if !is_last => Err(BadStart { fault: silent(), is_answer: false }),
             }
         });
         let stuck = OptionFuture::from(self.stuck());
         let held = tokio::select! {
             biased;
             held = &mut begins => Some(held),
-            () = silence, if !is_last => Some(Err(BadStart { fault: silent(), is_answer: false })),
             Some(()) = stuck => None,
         };
         let held = match held {

@@ -116,6 +116,25 @@ fn of_all_that_are_stuck_no_more_are_rescued_than_the_budget_allows() {
 }
 
 #[test]
+fn who_waits_behind_a_head_and_beyond_the_budget_goes_elsewhere_when_the_region_is_silent() {
+    const BEGUN: &str =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 400\r\n\r\n{\"a\":";
+    let stalling = RawRegion::start(|_, connection| connection.send(BEGUN));
+    let good = good();
+    let regions = [region("stalling", &stalling.url()), region("good", &good.url())];
+    let proxy = Proxy::adaptive(&regions, |_| {});
+    let mut clients: Vec<_> = (0..24).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(post("chat/completions", WHOLE));
+    }
+    for client in &mut clients {
+        let answer = client.response();
+        assert_eq!((answer.status(), answer.text()), (200, EVENTS), "{}", answer.head);
+    }
+    assert!(stalling.seen().len() > 10, "more than the budget");
+}
+
+#[test]
 fn a_rescue_that_comes_to_nothing_does_no_harm() {
     let (refused, wait) = channel();
     let (refused, wait) = (Mutex::new(refused), Mutex::new(wait));
