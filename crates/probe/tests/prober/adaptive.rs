@@ -58,7 +58,7 @@ async fn a_steady_world_with_traffic_costs_a_tenth_of_what_averages_cost() {
         for region in ["west", "north"] {
             let times = world.regions.times(region);
             let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
-            assert!(longest <= Some(34_100), "{region}: {times:?}");
+            assert!(longest <= Some(18_000), "{region}: {times:?}");
             assert_eq!(world.entry(region).state, State::Fresh);
         }
         let skipped = |region: &str, reason| {
@@ -67,7 +67,8 @@ async fn a_steady_world_with_traffic_costs_a_tenth_of_what_averages_cost() {
             value.unwrap().parse::<u64>().unwrap()
         };
         assert!(skipped("east", "fresh") >= INTERVALS - 2);
-        assert!(skipped("north", "far") > INTERVALS / 3);
+        // after one and a half intervals, more or less: about half of the time that is more
+        assert!(skipped("north", "far") > INTERVALS / 8);
         assert_eq!(skipped("east", "budget") + skipped("east", "quota"), 0);
     })
     .await;
