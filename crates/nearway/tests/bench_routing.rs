@@ -1,7 +1,7 @@
 //! Those parts of the routing benchmark that only compute, tested here: cargo runs no tests in a benchmark
 //! without a harness. Their tests stand in their own files.
 #![cfg(test)]
-#![allow(dead_code, reason = "some of it is used by the parts with sockets alone")]
+#![expect(dead_code, reason = "some of it is used by the parts with sockets alone")]
 
 #[path = "../benches/routing/account.rs"]
 mod account;

@@ -248,8 +248,6 @@ fn product(matrix: &[Terms; TERMS], vector: &Terms) -> Terms {
     matrix.map(|row| dot(&row, vector))
 }
 
-/// How little is known of the base after a jump, as a share of how late or early the answer was.
-const JUMP: f64 = 0.5;
 /// Whether it is symmetric and no two terms vary more together than each by itself.
 fn is_covariance(matrix: &[Terms; TERMS]) -> bool {
     let value = |row: usize, column: usize| {
@@ -302,6 +300,8 @@ const SCATTER_MAX: f64 = 0.6;
 const SCATTER_RATE: f64 = 0.03;
 /// Of a normal distribution, the standard deviation by the mean distance.
 const MEAN_TO_DEVIATION: f64 = 1.2533;
+/// How little is known of the base after a jump, as a share of how late or early the answer was.
+const JUMP: f64 = 0.5;
 /// A time that is faster by more deviations is a region that has become fast: nothing is fast by chance. It
 /// scatters as fast ones do.
 const EARLY: f64 = 1.5;

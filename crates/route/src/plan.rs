@@ -193,25 +193,25 @@ impl Plan {
 
     /// Whether this region may turn out to be [fit](Self::is_fit); asks nobody's turn.
     fn seems_fit(&self, entry: &Entry, now: Moment) -> bool {
-        match entry.condition(self.operation, now) {
-            Condition::Good => true,
-            Condition::Recovering => entry.nearly_spent_for(now).is_none(),
-            _ => false,
-        }
+        self.fit_if(entry, now, || true)
     }
 
     /// Whether this region is to be taken where it stands in the ranking.
     fn is_fit(&self, entry: &Entry, now: Moment, ask: Ask) -> bool {
+        self.fit_if(entry, now, || {
+            let may_try = self.may_try(entry, now);
+            match ask {
+                Ask::Take => entry.admits(now, may_try),
+                Ask::Look => entry.would_admit(now, may_try),
+            }
+        })
+    }
+
+    /// Whether it is good, or recovers with some quota left and it is this request's turn.
+    fn fit_if(&self, entry: &Entry, now: Moment, is_turn: impl FnOnce() -> bool) -> bool {
         match entry.condition(self.operation, now) {
             Condition::Good => true,
-            Condition::Recovering => {
-                let may_try = self.may_try(entry, now);
-                entry.nearly_spent_for(now).is_none()
-                    && match ask {
-                        Ask::Take => entry.admits(now, may_try),
-                        Ask::Look => entry.would_admit(now, may_try),
-                    }
-            }
+            Condition::Recovering => entry.nearly_spent_for(now).is_none() && is_turn(),
             _ => false,
         }
     }
