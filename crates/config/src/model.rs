@@ -2,6 +2,8 @@
 //! the binary hands each part to the crate that needs it, and nobody checks anything again.
 //! It reads no file and no environment: secrets and certificates are already here.
 
+mod affinity;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::fence::{Client, DeploymentType, Fence};
+
+pub use affinity::{Affinity, AffinityMode};
 
 /// The whole file, resolved: defaults filled in, variables replaced, secrets read.
 #[derive(Debug, Clone, PartialEq)]
@@ -208,32 +212,6 @@ pub struct Switch {
     pub at_least: Duration,
     /// The leader has led for this long.
     pub hold: Duration,
-}
-
-/// Which requests stay in the region that has their prompt in its cache, and for how much.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Affinity {
-    /// Which belong together.
-    pub mode: AffinityMode,
-    /// With [`AffinityMode::Prefix`], prompts of so many tokens and more: 256 to 1 000 000.
-    pub from_tokens: u32,
-    /// By how much the region may be slower than the best, for each 1,000 tokens: at most 10 s.
-    pub bound_per_1k_tokens: Duration,
-    /// And at most by this much, whatever the prompt: at most a minute.
-    pub bound_max: Duration,
-    /// How long a region is remembered, 1 s to 12 hours.
-    pub ttl: Duration,
-}
-
-/// Which requests belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AffinityMode {
-    /// None.
-    Off,
-    /// Those whose prompts begin alike, and those that say so, if they are long.
-    Prefix,
-    /// Only those that say so.
-    Session,
 }
 
 /// What happens when the chosen region fails before a response byte.
