@@ -10,23 +10,34 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Which crates of ours each crate may depend on, for the product, its build and its tests alike.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("nearway-admin", &["nearway-route", "nearway-telemetry"]),
     ("nearway-route", &[]),
     ("nearway-wire", &[]),
+    ("nearway-affinity", &["nearway-route", "nearway-wire"]),
     ("nearway-sim", &["nearway-wire"]),
     ("nearway-telemetry", &[]),
     ("nearway-config", &["nearway-route", "nearway-wire"]),
     ("nearway-upstream", &["nearway-wire", "nearway-telemetry"]),
     ("nearway-probe", &["nearway-route", "nearway-wire", "nearway-upstream", "nearway-telemetry"]),
-    ("nearway-proxy", &["nearway-route", "nearway-wire", "nearway-upstream", "nearway-telemetry"]),
+    (
+        "nearway-proxy",
+        &[
+            "nearway-affinity",
+            "nearway-route",
+            "nearway-wire",
+            "nearway-upstream",
+            "nearway-telemetry",
+        ],
+    ),
 ];
 
 /// The binary and the end-to-end tests put everything together.
 const ASSEMBLERS: [&str; 2] = ["nearway", "nearway-tests"];
 
 /// No socket, no runtime, no TLS: these are numbers, bytes and text.
-const PURE: [&str; 4] = ["nearway-route", "nearway-wire", "nearway-telemetry", "nearway-config"];
+const PURE: [&str; 5] =
+    ["nearway-affinity", "nearway-route", "nearway-wire", "nearway-telemetry", "nearway-config"];
 
 /// What a pure crate must not reach.
 const IMPURE: [&str; 9] = [

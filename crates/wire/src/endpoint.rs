@@ -17,7 +17,7 @@ pub use target::BadTarget;
 
 pub(crate) use rename::RESERVED;
 use target::Segments;
-pub(crate) use target::{decoded, is};
+pub use target::{decoded, is};
 
 /// Whose URL form a target has (API fact sheet 1.1, 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +62,9 @@ pub struct Endpoint<'a> {
     pub deployment: Option<Named<'a>>,
     /// Where that name stood; `Some` exactly when `deployment` is.
     pub via: Option<Via>,
+    /// Where in the target the operation begins: what stands before it says whose form it is, what
+    /// follows names objects.
+    pub operation_at: usize,
 }
 
 /// Reads an origin-form target (`/path?query`) as it came on the wire.
@@ -91,7 +94,12 @@ pub fn read(target: &str) -> Result<Endpoint<'_>, BadTarget> {
         }
         None => (None, None),
     };
-    Ok(Endpoint { dialect, operation, deployment, via })
+    let operation_at = match segments.span(route.operation) {
+        // a path without an operation
+        span if span.is_empty() => target.len(),
+        span => span.start,
+    };
+    Ok(Endpoint { dialect, operation, deployment, via, operation_at })
 }
 
 /// Whether the query names a deployment that is not this one, for a reader who takes another pair than
@@ -272,6 +280,26 @@ mod tests {
             ("/v1/realtime?call_id=rtc_1&&model=rt", OpenAi, Realtime, Some("rt"), query),
             ("/v1/realtime", OpenAi, Realtime, None, None),
         ]);
+    }
+
+    #[test]
+    fn the_operation_begins_behind_whose_form_it_is() {
+        for (target, operation) in [
+            ("/openai/v1/files/file-1/content?x=1", "files/file-1/content?x=1"),
+            ("/openai/threads/t/runs?api-version=1", "threads/t/runs?api-version=1"),
+            ("/api/projects/p/openai/v1/files", "files"),
+            ("/openai/deployments/d/chat/completions", "chat/completions"),
+            ("/responses/resp_1", "responses/resp_1"),
+            ("//v1/files", "files"),
+            ("/v1", ""),
+            ("/", ""),
+        ] {
+            assert_eq!(
+                target.get(read(target).unwrap().operation_at..),
+                Some(operation),
+                "{target}"
+            );
+        }
     }
 
     #[test]

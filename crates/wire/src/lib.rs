@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod error_body;
 pub mod first_token;
 pub mod headers;
+pub mod id;
 pub mod model;
 pub mod probe_body;
 pub mod quota;

@@ -105,13 +105,15 @@ impl<'a> Segments<'a> {
 }
 
 /// Whether a raw word of a target is `word`, whatever its case and encoding.
-pub(crate) fn is(raw: &str, word: &str) -> bool {
+#[must_use]
+pub fn is(raw: &str, word: &str) -> bool {
     raw.eq_ignore_ascii_case(word)
         || (memchr(b'%', raw.as_bytes()).is_some() && decoded(raw).eq_ignore_ascii_case(word))
 }
 
 /// Percent-decoded; allocates only when there is something to decode.
-pub(crate) fn decoded(raw: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn decoded(raw: &str) -> Cow<'_, str> {
     if memchr(b'%', raw.as_bytes()).is_some() {
         percent_decode_str(raw).decode_utf8_lossy()
     } else {

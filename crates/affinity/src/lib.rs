@@ -1,0 +1,8 @@
+//! Which region an id belongs to: responses, files, threads and whatever else lives in the region that made it
+//! (API fact sheet section 6).
+//!
+//! The proxy asks this crate what of a request names an object, and what of an answer does; who owns one is
+//! remembered in a store. Ids are read, never rewritten, and kept as digests. Pure: no sockets, no runtime,
+//! no clock, no files.
+
+pub mod target;
