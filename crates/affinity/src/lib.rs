@@ -5,4 +5,11 @@
 //! remembered in a store. Ids are read, never rewritten, and kept as digests. Pure: no sockets, no runtime,
 //! no clock, no files.
 
+mod minute;
+mod owners;
+mod store;
 pub mod target;
+
+pub use minute::Minute;
+pub use owners::{Owners, Used};
+pub use store::{Learned, Store};
