@@ -6,10 +6,12 @@
 //! no clock, no files.
 
 mod minute;
+mod nobody;
 mod owners;
 mod store;
 pub mod target;
 
 pub use minute::Minute;
+pub use nobody::Nobody;
 pub use owners::{Owners, Used};
 pub use store::{Learned, Store};
