@@ -15,6 +15,7 @@ mod proxy;
 mod rank;
 mod replay;
 mod route;
+mod state;
 
 pub use breaker::BreakerMetrics;
 pub use client::ClientMetrics;
@@ -27,6 +28,7 @@ pub use proxy::ProxyMetrics;
 pub use rank::RankMetrics;
 pub use replay::ReplayMetrics;
 pub use route::RouteMetrics;
+pub use state::StateMetrics;
 
 use crate::registry::Metrics;
 
@@ -75,6 +77,12 @@ impl Metrics {
     #[must_use]
     pub fn replay(&self) -> ReplayMetrics {
         ReplayMetrics::new(self)
+    }
+
+    /// What is remembered of objects that live in one region.
+    #[must_use]
+    pub fn state(&self) -> StateMetrics {
+        StateMetrics::new(self)
     }
 
     /// Connections to one region.

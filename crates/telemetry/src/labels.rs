@@ -163,6 +163,44 @@ labels! {
 }
 
 labels! {
+    /// What an answer taught of an object's id.
+    Learning {
+        /// Its region was not known.
+        New = "new",
+        /// It was.
+        Known = "known",
+        /// It was another one.
+        Moved = "moved",
+    }
+}
+
+labels! {
+    /// What is known of the objects that a request names.
+    Lookup {
+        /// The region they live in.
+        Hit = "hit",
+        /// Nothing: the regions are asked.
+        Unknown = "unknown",
+        /// No region knew them of late.
+        Nobody = "nobody",
+        /// They live in several.
+        Conflict = "conflict",
+    }
+}
+
+labels! {
+    /// How a search for an object ended.
+    Search {
+        /// A region knew it.
+        Found = "found",
+        /// None of them does.
+        Nobody = "nobody",
+        /// None of those that could be asked does, and not all could.
+        Failed = "failed",
+    }
+}
+
+labels! {
     /// What a probe's tokens were.
     TokenKind {
         /// Tokens of the question.

@@ -15,11 +15,12 @@ mod registry;
 
 pub use handles::{
     BreakerMetrics, ClientMetrics, FailoverMetrics, FitnessMetrics, InFlight, PoolMetrics,
-    ProbeMetrics, ProxyMetrics, RankMetrics, ReplayMetrics, RouteMetrics,
+    ProbeMetrics, ProxyMetrics, RankMetrics, ReplayMetrics, RouteMetrics, StateMetrics,
 };
 pub use labels::{
-    ALL_DEPLOYMENTS, AffinityResult, HedgeEvent, NO_CLIENT, NO_REGION, NotKept, OTHER, ProbeSkip,
-    ReloadResult, RequestOutcome, RouteBreaker, RouteCondition, RouteState, TokenKind,
+    ALL_DEPLOYMENTS, AffinityResult, HedgeEvent, Learning, Lookup, NO_CLIENT, NO_REGION, NotKept,
+    OTHER, ProbeSkip, ReloadResult, RequestOutcome, RouteBreaker, RouteCondition, RouteState,
+    Search, TokenKind,
 };
 pub use logs::{
     BreakerOpened, Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload,

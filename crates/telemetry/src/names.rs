@@ -157,6 +157,60 @@ pub const AFFINITY_CACHED: Family = gauge(
     "nearway_affinity_cached_ratio",
     "Share of the prompts kept in their region that it has read from its cache of late, as far as answers tell",
 );
+/// Label `result` ([`crate::Learning`]).
+pub const STATE_LEARNED: Family = counter(
+    "nearway_state_learned_total",
+    "Ids of objects that answers named, by whether their region was known",
+);
+/// Label `result` ([`crate::Lookup`]).
+pub const STATE_LOOKUPS: Family = counter(
+    "nearway_state_lookups_total",
+    "Requests that named objects which live in one region, by whether that is known",
+);
+/// Label `result` ([`crate::Search`]).
+pub const STATE_SEARCHES: Family = counter(
+    "nearway_state_searches_total",
+    "Searches among the regions for one that knows an object, by what was found",
+);
+/// No labels.
+pub const STATE_SEARCH_REQUESTS: Family = counter(
+    "nearway_state_search_requests_total",
+    "Round trips of searches to regions that did not know the object",
+);
+/// No labels.
+pub const STATE_SEARCH_SECONDS: Family = seconds(
+    "nearway_state_search_seconds",
+    "Time that a search added to its request",
+    FIRST_TOKEN_BUCKETS,
+);
+/// No labels.
+pub const STATE_EVICTIONS: Family = counter(
+    "nearway_state_evictions_total",
+    "Ids that were forgotten before their time because more are in use than are remembered",
+);
+/// No labels.
+pub const STATE_ENTRIES: Family = gauge(
+    "nearway_state_entries",
+    "Ids that are remembered now, those included that are too old and not yet overwritten",
+);
+/// No labels.
+pub const STATE_BYTES: Family =
+    bytes("nearway_state_bytes", "Bytes of memory that remembered ids take, however many they are");
+/// No labels.
+pub const STATE_FILE_ERRORS: Family = counter(
+    "nearway_state_file_errors_total",
+    "Attempts to write remembered ids to their file that failed, each followed by another one",
+);
+/// No labels.
+pub const STATE_UNWRITTEN: Family = counter(
+    "nearway_state_unwritten_total",
+    "Changes of remembered ids that did not reach the file because its queue was full",
+);
+/// No labels.
+pub const STATE_UNREAD: Family = counter(
+    "nearway_state_unread_total",
+    "Answers whose ids could not be read because of their encoding",
+);
 /// No labels.
 pub const REPLAY_BYTES: Family =
     bytes("nearway_replay_bytes", "Bytes of request bodies now kept for another attempt");
@@ -318,6 +372,17 @@ pub const ALL: &[Family] = &[
     AFFINITY,
     AFFINITY_EVICTIONS,
     AFFINITY_CACHED,
+    STATE_LEARNED,
+    STATE_LOOKUPS,
+    STATE_SEARCHES,
+    STATE_SEARCH_REQUESTS,
+    STATE_SEARCH_SECONDS,
+    STATE_EVICTIONS,
+    STATE_ENTRIES,
+    STATE_BYTES,
+    STATE_FILE_ERRORS,
+    STATE_UNWRITTEN,
+    STATE_UNREAD,
     REPLAY_BYTES,
     BODIES_NOT_KEPT,
     READ_AHEAD_BYTES,

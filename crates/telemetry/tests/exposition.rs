@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nearway_telemetry::names::{self, Kind};
 use nearway_telemetry::{
-    AffinityResult, Build, HedgeEvent, InFlight, Metrics, NotKept, ProbeSkip, ReloadResult,
-    RequestOutcome, RouteBreaker, RouteCondition, RouteState, TokenKind,
+    AffinityResult, Build, HedgeEvent, InFlight, Learning, Lookup, Metrics, NotKept, ProbeSkip,
+    ReloadResult, RequestOutcome, RouteBreaker, RouteCondition, RouteState, Search, TokenKind,
 };
 
 const TIME: Duration = Duration::from_millis(120);
@@ -36,6 +36,15 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.affinity_evicted();
     proxy.affinity_cached(0.5);
     proxy.accept_paused();
+    let state = metrics.state();
+    state.learned(Learning::New);
+    state.evicted();
+    state.looked_up(Lookup::Unknown);
+    state.searched(Search::Found, 1, TIME);
+    state.unread();
+    state.holds(9, 16_384);
+    state.file_failed();
+    state.unwritten();
     let replay = metrics.replay();
     replay.held(9);
     replay.ahead(9);
@@ -120,13 +129,9 @@ fn every_family_is_declared_prefixed_and_typed_as_declared() {
     assert_eq!(rendered.into_iter().collect::<BTreeMap<_, _>>(), declared);
 }
 
-#[test]
-fn the_names_and_labels_are_these() {
-    let metrics = metrics();
-    let _guards = use_everything(&metrics);
-    let text = metrics.render();
-    let series: BTreeSet<_> = text
-        .lines()
+/// Names with the names of their labels, buckets left out.
+fn series(text: &str) -> BTreeSet<String> {
+    text.lines()
         .filter(|line| !line.starts_with('#') && !line.contains("_bucket"))
         .map(|line| {
             let series = line.rsplit_once(' ').unwrap().0;
@@ -134,7 +139,14 @@ fn the_names_and_labels_are_these() {
             let labels = labels.split(',').filter_map(|label| Some(label.split_once('=')?.0));
             format!("{name} {}", labels.collect::<Vec<_>>().join(",")).trim_end().to_owned()
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn the_names_and_labels_are_these() {
+    let metrics = metrics();
+    let _guards = use_everything(&metrics);
+    let series = series(&metrics.render());
     let expected = [
         "nearway_added_time_seconds_count",
         "nearway_added_time_seconds_sum",
@@ -182,6 +194,18 @@ fn the_names_and_labels_are_these() {
         "nearway_route_rank region,deployment",
         "nearway_route_score_seconds region,deployment",
         "nearway_route_state region,deployment,state",
+        "nearway_state_bytes",
+        "nearway_state_entries",
+        "nearway_state_evictions_total",
+        "nearway_state_file_errors_total",
+        "nearway_state_learned_total result",
+        "nearway_state_lookups_total result",
+        "nearway_state_search_requests_total",
+        "nearway_state_search_seconds_count",
+        "nearway_state_search_seconds_sum",
+        "nearway_state_searches_total result",
+        "nearway_state_unread_total",
+        "nearway_state_unwritten_total",
         "nearway_table_version",
         "nearway_time_to_first_token_seconds_count region,deployment",
         "nearway_time_to_first_token_seconds_sum region,deployment",
@@ -238,6 +262,29 @@ fn a_name_that_needs_escaping_breaks_no_line() {
     let text = metrics.render();
     assert!(text.contains("connections_idle{region=\"a\\\"b\\\\c\\nd\"} 1\n"), "{text}");
     families(&text);
+}
+
+#[test]
+fn what_is_remembered_of_objects_is_counted_by_its_results() {
+    let metrics = metrics();
+    let state = metrics.state();
+    state.learned(Learning::Moved);
+    state.looked_up(Lookup::Conflict);
+    state.searched(Search::Nobody, 3, TIME);
+    state.holds(2, 32);
+    let text = metrics.render();
+    for line in [
+        "nearway_state_learned_total{result=\"moved\"} 1\n",
+        "nearway_state_learned_total{result=\"new\"} 0\n",
+        "nearway_state_lookups_total{result=\"conflict\"} 1\n",
+        "nearway_state_searches_total{result=\"nobody\"} 1\n",
+        "nearway_state_search_requests_total 3\n",
+        "nearway_state_search_seconds_count 1\n",
+        "nearway_state_entries 2\n",
+        "nearway_state_bytes 32\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
 }
 
 #[test]
