@@ -4,7 +4,7 @@
 use schemars::{Schema, json_schema};
 
 use crate::fence::DeploymentType;
-use crate::model::{AffinityMode, AuthHeader, LogFormat, ProbeStyle, RankBy, Strategy};
+use crate::model::{AffinityMode, AuthHeader, Lists, LogFormat, ProbeStyle, RankBy, Strategy};
 use crate::names::Scalar;
 use crate::reader::nearest;
 use crate::text::Sketch;
@@ -97,6 +97,10 @@ impl Choice for RankBy {
 impl Choice for AffinityMode {
     const ALL: &'static [(&'static str, Self)] =
         &[("off", Self::Off), ("prefix", Self::Prefix), ("session", Self::Session)];
+}
+
+impl Choice for Lists {
+    const ALL: &'static [(&'static str, Self)] = &[("home", Self::Home), ("merge", Self::Merge)];
 }
 
 impl Choice for LogFormat {

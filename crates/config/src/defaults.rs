@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::fence::DeploymentType;
-use crate::model::{AffinityMode, AuthHeader, LogFormat, ProbeStyle, RankBy, Strategy};
+use crate::model::{AffinityMode, AuthHeader, Lists, LogFormat, ProbeStyle, RankBy, Strategy};
 use crate::units::{Bounded, Bytes};
 
 /// Loopback: whoever opens the listener to others decides so.
@@ -143,6 +143,25 @@ pub(crate) const AFFINITY_TTL: Bounded<Duration> = Bounded {
     least: Duration::from_secs(1),
     most: Duration::from_secs(12 * 3600),
 };
+
+/// A month of four thousand stored responses a day, with their items; 16 MiB. The most is a gigabyte.
+pub(crate) const STATE_ENTRIES: Bounded<u32> =
+    Bounded { default: 1 << 20, least: 1 << 10, most: 1 << 26 };
+/// As long as responses are kept (API fact sheet section 6); files in use are asked for more often.
+pub(crate) const STATE_TTL: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(30 * 24 * 3600),
+    least: Duration::from_secs(60),
+    most: Duration::from_secs(366 * 24 * 3600),
+};
+/// Whoever polls for an object that is gone asks again within seconds; one that another way has made is
+/// found soon enough.
+pub(crate) const STATE_UNKNOWN_FOR: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(30),
+    least: Duration::ZERO,
+    most: Duration::from_secs(3600),
+};
+/// One request, and the pages of one region.
+pub(crate) const STATE_LISTS: Lists = Lists::Home;
 
 /// The three regions of the field; with more, a request that fails three times meets a fault of all.
 pub(crate) const ATTEMPTS: Bounded<u32> = Bounded { default: 3, least: 1, most: 10 };

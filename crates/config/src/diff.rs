@@ -29,6 +29,8 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         ("workers", old.workers == new.workers),
         ("log.format", old.log.format == new.log.format),
         ("routing.snapshot", old.routing.snapshot == new.routing.snapshot),
+        ("state.entries", old.state.entries == new.state.entries),
+        ("state.file", old.state.file == new.state.file),
     ] {
         if !same {
             diff.needs_restart.push(key);

@@ -60,7 +60,21 @@ fn write(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "  from_tokens: {}", affinity.from_tokens)?;
     writeln!(out, "  bound_per_1k_tokens: {}", affinity.bound_per_1k_tokens.shown())?;
     writeln!(out, "  bound_max: {}\n  ttl: {}", affinity.bound_max.shown(), affinity.ttl.shown())?;
+    write_state(out, config)?;
     write_limits(out, config)
+}
+
+fn write_state(out: &mut String, config: &Config) -> std::fmt::Result {
+    let state = &config.state;
+    writeln!(out, "state:\n  entries: {}\n  ttl: {}", state.entries, state.ttl.shown())?;
+    if let Some(path) = &state.file {
+        writeln!(out, "  file: {}", quoted(&path.display().to_string()))?;
+    }
+    writeln!(out, "  unknown_for: {}", state.unknown_for.shown())?;
+    if let Some(name) = &state.home {
+        writeln!(out, "  home: {}", quoted(name))?;
+    }
+    writeln!(out, "  lists: {}", state.lists.shown())
 }
 
 fn write_region(out: &mut String, region: &Region) -> std::fmt::Result {

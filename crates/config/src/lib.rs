@@ -36,8 +36,8 @@ pub use error::{Problem, Problems};
 pub use fence::{Client, DeploymentType, Fence, Rule};
 pub use model::{
     Admin, Affinity, AffinityMode, AuthHeader, Breaker, Config, Cooldown, Failover, Limits, Listen,
-    Log, LogFormat, Price, Probe, ProbeStyle, RankBy, Region, RegionUrl, Routing, Strategy, Switch,
-    Timeouts,
+    Lists, Log, LogFormat, Price, Probe, ProbeStyle, RankBy, Region, RegionUrl, Routing, State,
+    Strategy, Switch, Timeouts,
 };
 pub use schema::schema;
 pub use yaml::MAX_FILE_BYTES;

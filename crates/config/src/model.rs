@@ -3,6 +3,7 @@
 //! It reads no file and no environment: secrets and certificates are already here.
 
 mod affinity;
+mod state;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::fence::{Client, DeploymentType, Fence};
 
 pub use affinity::{Affinity, AffinityMode};
+pub use state::{Lists, State};
 
 /// The whole file, resolved: defaults filled in, variables replaced, secrets read.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub routing: Routing,
     /// Which requests stay in one region.
     pub affinity: Affinity,
+    /// Which region owns which object.
+    pub state: State,
     /// What happens when the chosen region fails.
     pub failover: Failover,
     /// The longest wait at each step of a request.

@@ -16,6 +16,7 @@ mod log;
 mod probe;
 mod region;
 mod routing;
+mod state;
 mod timeouts;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ pub(crate) use log::RawLog;
 pub(crate) use probe::{RawPrice, RawProbe};
 pub(crate) use region::RawRegion;
 pub(crate) use routing::RawRouting;
+pub(crate) use state::RawState;
 pub(crate) use timeouts::RawTimeouts;
 
 /// The configuration of Nearway. Any value may be `${NAME}` or `${NAME:-default}`, read from the
@@ -74,6 +76,8 @@ pub(crate) struct RawConfig {
     pub(crate) routing: Option<RawRouting>,
     /// Which requests stay in the region that has their prompt in its cache.
     pub(crate) affinity: Option<RawAffinity>,
+    /// What is remembered of objects that live in the region that made them: files, threads, responses.
+    pub(crate) state: Option<RawState>,
     /// What happens when the chosen region fails before it has answered.
     pub(crate) failover: Option<RawFailover>,
     /// The longest wait at each step of a request.

@@ -6,6 +6,7 @@ mod clients;
 mod fences;
 mod probe;
 mod regions;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -44,18 +45,22 @@ pub(crate) fn resolve(raw: RawConfig, source: &Source<'_>) -> Config {
     }
     let (listen, admin) =
         listeners(&raw.listen.unwrap_or_default(), &raw.admin.unwrap_or_default(), source);
+    let routing = routing(raw_routing, source, strategy, (raw_interval, probe.interval));
+    let state =
+        state::state(&raw.state.unwrap_or_default(), routing.snapshot.as_deref(), source, &map);
     Config {
         listen,
         admin,
         workers: source
             .open(raw.workers, &defaults::WORKERS)
             .and_then(|workers| usize::try_from(workers).ok()),
-        routing: routing(raw_routing, source, strategy, (raw_interval, probe.interval)),
+        routing,
         regions,
         clients,
         deployments,
         probe,
         affinity: affinity(&raw.affinity.unwrap_or_default(), source),
+        state,
         failover: failover(&raw.failover.unwrap_or_default(), source),
         timeouts: timeouts(raw.timeouts.unwrap_or_default(), source),
         limits: limits(&raw.limits.unwrap_or_default(), source),

@@ -113,6 +113,23 @@ fn keys_beside_good_regions_are_checked_alike() {
         ("affinity: {bound_max: 2m}", "affinity.bound_max: write a duration with its unit"),
         ("affinity: {ttl: 13h}", "affinity.ttl: write a duration with its unit, such as 10m"),
         ("affinity: {bound: 1s}", "affinity.bound: unknown key: the keys here are mode, from_"),
+        (
+            "state: {entries: 1000}",
+            "state.entries: write a whole number, such as 1048576 (from 1024",
+        ),
+        (
+            "state: {ttl: 30}",
+            "state.ttl: write a duration with its unit, such as 30days (from 1m to",
+        ),
+        ("state: {file: /var/lib/}", "state.file: name a file, such as"),
+        ("state: {unknown_for: 2h}", "state.unknown_for: write a duration with its unit, such as"),
+        ("state: {home: b}", "state.home: no region has this name: write that of one"),
+        ("state: {lists: all}", "state.lists: write home or merge"),
+        ("state: {size: 1}", "state.size: unknown key: the keys here are entries, ttl, file, "),
+        (
+            "state: {file: /f}\nrouting: {snapshot: /f}",
+            "state.file: routing.snapshot is kept there",
+        ),
         ("failover: {last_resort: never}", "failover.last_resort: write true or false"),
         ("breaker: {percent: 0}", "breaker.percent: write a number, such as 25 (from 1 to 100)"),
         ("breaker: {minimum: 0}", "breaker.minimum: write a whole number, such as 10 (from 1 to"),
@@ -152,6 +169,8 @@ fn one_wrong_value_is_one_line() {
         assert!(problems.starts_with(&format!("config.yaml:2: {expected}")), "{text}\n{problems}");
         assert_eq!(problems.lines().count(), 1, "{text}\n{problems}");
     }
+    let problems = wrong("regions: [{name: a b, url: 'https://a'}]\nstate: {home: b}\n");
+    assert_eq!(problems.lines().count(), 1, "the home may be the one misspelt: {problems}");
     let region = "regions: [{name: a, url: 'https://a', deployments: {x: [], y: y}}]\n";
     let problems = wrong(&format!("{region}probe: {{deployments: [x]}}\n"));
     assert_eq!(
@@ -261,6 +280,7 @@ fn the_effective_configuration_loads_again_and_says_the_same() {
          failover: {last_resort: false}\nrouting: {strategy: adaptive, snapshot: '/var/lib/a $$b.json'}\n\
          cooldown: {default: 1s, cap: 2s, unauthorized: 3s, lacking: 4s}\n\
          affinity: {mode: session, from_tokens: 300, bound_per_1k_tokens: 7ms, bound_max: 0s, ttl: 5m}\n\
+         state: {entries: 2048, ttl: 36h, file: '/var/lib/a $$b.redb', unknown_for: 0s, home: a, lists: merge}\n\
          breaker: {percent: 12.5, minimum: 3, in_a_row: 4, window: 5s, pause_min: 6s, \
                    pause_max: 7s, ramp: 0s}\n",
     );
@@ -337,10 +357,11 @@ fn a_difference_names_regions_and_what_needs_a_restart() {
     let old = read("regions: [{name: a, url: 'https://a'}, {name: b, url: 'https://b'}]").unwrap();
     let new = read(
         "regions: [{name: b, url: 'https://b', api_key: '${KEY}'}, {name: c, url: 'https://c'}]\n\
-         workers: 7\nrouting: {snapshot: learned.json}\n",
+         workers: 7\nrouting: {snapshot: learned.json}\nstate: {entries: 2000, file: owners.redb}\n",
     );
     let diff = diff(&old, &new.unwrap());
-    assert_eq!(diff.needs_restart, ["workers", "routing.snapshot"]);
+    let keys = ["workers", "routing.snapshot", "state.entries", "state.file"];
+    assert_eq!(diff.needs_restart, keys);
     assert_eq!(
         (diff.added, diff.removed, diff.changed),
         (vec!["c".to_owned()], vec!["a".to_owned()], vec!["b".to_owned()])
@@ -352,7 +373,8 @@ fn what_failures_lead_to_changes_without_a_restart() {
     let old = read(REGION).unwrap();
     let new = read(&format!(
         "{REGION}cooldown: {{lacking: 1m}}\nfailover: {{last_resort: false}}\n\
-         timeouts: {{first_token_of: {{o3: 2m}}}}\nbreaker: {{percent: 50}}\n"
+         timeouts: {{first_token_of: {{o3: 2m}}}}\nbreaker: {{percent: 50}}\n\
+         state: {{ttl: 1d, unknown_for: 1s, home: a, lists: merge}}\n"
     ));
     let new = new.unwrap();
     assert_ne!(old, new, "a reload must see it");

@@ -26,6 +26,11 @@ impl<'a> Map<'a> {
         Self { source, regions, is_whole: source.report.is_empty() }
     }
 
+    /// Whether no region has this name, and none may have had one that was misread.
+    pub(super) fn surely_lacks(&self, name: &str) -> bool {
+        self.is_whole && self.regions.iter().all(|region| region.name != name)
+    }
+
     /// Deployments that a client may use.
     pub(super) fn deployments(
         &self,
