@@ -3,6 +3,8 @@
 //! The proxy writes its refusals with [`openai_error`]; failover, cool-downs and probes read a region's
 //! with [`read_error`]. A region's body is only read here: the client gets its bytes unchanged.
 
+mod unknown;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
