@@ -12,6 +12,7 @@ pub mod error_body;
 pub mod first_token;
 pub mod headers;
 pub mod id;
+mod json;
 pub mod model;
 pub mod probe_body;
 pub mod quota;

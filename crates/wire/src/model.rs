@@ -9,7 +9,6 @@ mod json;
 mod kin;
 mod multipart;
 mod parameter;
-mod text;
 
 use std::hash::RandomState;
 

@@ -5,11 +5,11 @@
 //! counts brackets and skips strings, so that a long prompt costs one `memchr`. What is no JSON object
 //! has no model.
 
-use memchr::memchr2;
-
 use super::kin::KinScan;
-use super::text::{Step, Text};
 use super::{Asked, MODEL_NAME_LIMIT, ModelField, Scan, Syntax};
+use crate::json::encoded::{ENCODED_MIN, string_length};
+use crate::json::key::{Key, plain_key};
+use crate::json::text::{Step, Text};
 
 /// The byte order mark that many parsers pass over before a text (RFC 8259 section 8.1).
 const MARK: &[u8] = "\u{feff}".as_bytes();
@@ -80,7 +80,7 @@ impl JsonScan {
             before: 0,
             depth: 0,
             text: Text::default(),
-            key: Key::default(),
+            key: Key::EMPTY,
             name: Vec::new(),
             start: 0,
             wants_model,
@@ -177,8 +177,8 @@ impl JsonScan {
     /// How many bytes from here on mean nothing to the search.
     fn skip(&mut self, rest: &[u8]) -> usize {
         match self.place {
-            InString => self.skip_string(rest),
-            InKey if self.key.length == 0 && self.text.is_plain() => self.skip_key(rest),
+            InString => string_length(rest, &mut self.asked.encoded),
+            InKey if self.key.is_empty() && self.text.is_plain() => self.skip_key(rest),
             InNested => {
                 let tells = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
                 rest.iter().position(tells).unwrap_or(rest.len())
@@ -187,33 +187,11 @@ impl JsonScan {
         }
     }
 
-    /// To the quote that closes the key, if it is short and holds no escape, as nearly all do.
+    /// To the quote that closes the key, if it can be read at once.
     fn skip_key(&mut self, rest: &[u8]) -> usize {
-        let ends = |byte: &u8| matches!(byte, 0..b' ' | b'"' | b'\\');
-        let end = rest.iter().take(SHORT_KEY).position(ends).unwrap_or_default();
-        let (key, after) = rest.split_at_checked(end).unwrap_or_default();
-        if after.first() != Some(&b'"') {
-            return 0;
-        }
-        key.iter().for_each(|byte| self.key.push(*byte));
-        end
-    }
-
-    /// To the quote that closes the string, or to an escape that the chunk cuts.
-    fn skip_string(&mut self, string: &[u8]) -> usize {
-        let mut at = 0;
-        while let Some(rest) = string.get(at..) {
-            let run = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-            if run >= ENCODED_MIN && rest.get(..ENCODED_LOOK).is_some_and(is_encoded) {
-                self.asked.encoded += offset(run);
-            }
-            at += run;
-            match string.get(at..at + 2) {
-                Some([b'\\', _]) => at += 2,
-                _ => break,
-            }
-        }
-        at
+        let key = plain_key(rest).unwrap_or_default();
+        self.key.push(key);
+        key.len()
     }
 
     fn step(&mut self, byte: u8, at: usize) -> Result<Place, Answer> {
@@ -234,7 +212,8 @@ impl JsonScan {
             (BeforeObject, b'{') => Ok(BeforeFirstKey),
             (BeforeObject, _) if self.before + offset(at) == 0 => self.in_mark(byte, at),
             (BeforeFirstKey | BeforeKey, b'"') => {
-                (self.text, self.key) = (Text::default(), Key::default());
+                self.text = Text::default();
+                self.key.clear();
                 Ok(InKey)
             }
             (BeforeColon, b':') => Ok(BeforeValue),
@@ -301,9 +280,9 @@ impl JsonScan {
     fn in_key(&mut self, byte: u8) -> Result<Place, Answer> {
         match self.text.step(byte) {
             Step::More => {}
-            Step::Byte(byte) => self.key.push(byte),
+            Step::Byte(byte) => self.key.push(&[byte]),
             Step::Char(character) => {
-                character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| self.key.push(byte));
+                self.key.push(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
             Step::End => return Ok(BeforeColon),
             Step::Bad => return Err(BROKEN),
@@ -339,49 +318,8 @@ pub(super) fn offset(position: usize) -> u64 {
     u64::try_from(position).unwrap_or(u64::MAX)
 }
 
-/// The key that was read last, as far as it matters.
-#[derive(Debug, Default)]
-pub(super) struct Key {
-    /// As long as the longest one that is looked for.
-    bytes: [u8; 16],
-    length: usize,
-}
-
-impl Key {
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
-        }
-        self.length += 1;
-    }
-
-    pub(super) fn is(&self, key: &[u8]) -> bool {
-        self.bytes.get(..self.length) == Some(key)
-    }
-
-    /// In any case, as some readers match keys.
-    fn is_like(&self, key: &[u8]) -> bool {
-        self.bytes.get(..self.length).is_some_and(|bytes| bytes.eq_ignore_ascii_case(key))
-    }
-}
-
-/// Whether a piece begins like base64, or like a `data:` URL. Prose has a space, a bracket or a letter beyond
-/// ASCII soon, and what repeats one word has no letters of both cases.
-fn is_encoded(begin: &[u8]) -> bool {
-    let may_stand = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=-_:;,.".contains(byte);
-    begin.iter().all(may_stand)
-        && begin.iter().any(u8::is_ascii_uppercase)
-        && begin.iter().any(u8::is_ascii_lowercase)
-}
-
 /// It is no JSON object, and what it asks for is unknown.
 const BROKEN: Answer = Answer::Over(None);
-/// Keys up to this length are read at once.
-const SHORT_KEY: usize = 32;
-/// A shorter piece without quotes or escapes is never taken for an encoded one.
-const ENCODED_MIN: usize = 1024;
-/// As many bytes of a piece tell whether it is an encoded one.
-const ENCODED_LOOK: usize = 128;
 
 #[cfg(test)]
 mod tests {

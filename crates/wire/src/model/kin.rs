@@ -6,7 +6,7 @@
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
 
-use super::json::Key;
+use crate::json::key::Key;
 
 /// The search in one body.
 #[derive(Debug)]

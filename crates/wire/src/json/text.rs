@@ -1,10 +1,10 @@
 //! One JSON string, unescaped byte by byte (RFC 8259 section 7).
 //!
-//! The JSON scan reads keys and the name itself with this; strings in between are skipped, not read.
+//! Keys, names and ids are read with this; strings in between are skipped, not read.
 
 /// What a byte of a string brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Nothing yet: part of an escape.
     More,
     /// A byte that stands for itself.
@@ -19,7 +19,7 @@ pub(super) enum Step {
 
 /// A string from behind its opening quote on.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Text {
+pub(crate) struct Text {
     escape: Escape,
     /// The high half of a surrogate pair, whose low half must follow at once.
     high: Option<u16>,
@@ -38,11 +38,11 @@ enum Escape {
 
 impl Text {
     /// Whether the next byte belongs to no escape.
-    pub(super) const fn is_plain(self) -> bool {
+    pub(crate) const fn is_plain(self) -> bool {
         matches!(self.escape, Escape::None) && self.high.is_none()
     }
 
-    pub(super) fn step(&mut self, byte: u8) -> Step {
+    pub(crate) fn step(&mut self, byte: u8) -> Step {
         match (self.escape, byte) {
             (Escape::None, b'\\') => {
                 self.escape = Escape::Begun;
