@@ -1,10 +1,13 @@
-//! What runs on every request: reading the target, finding the deployment, the first content token.
+//! What runs on every request: reading the target, finding the deployment and the ids, the first content
+//! token.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nearway_wire::endpoint::{self, Operation};
+use nearway_wire::fields::{AnswerScan, Fields};
 use nearway_wire::first_token::FirstToken;
 use nearway_wire::model::{BodyKind, ModelScan};
 use std::hint::black_box;
+use std::sync::Arc;
 
 const TARGET: &str = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21";
 const CHUNK: &str = "data: {\"id\":\"\",\"choices\":[],\"prompt_filter_results\":[]}\n\n\
@@ -31,6 +34,19 @@ fn scan(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap_or_default()));
     group.bench_function("json", |b| {
         b.iter(|| ModelScan::new(BodyKind::Json).feed(black_box(body.as_bytes())));
+    });
+    let sealed = "gAAAAABo".repeat(body.len() / 8);
+    let answer = format!(
+        "{{\"id\":\"resp_1\",\"output\":[{{\"id\":\"rs_1\",\"encrypted_content\":\"{sealed}\"}}]}}"
+    );
+    let fields = Arc::new(Fields::new(&["id", "output[].id", "output[].encrypted_content"]));
+    group.bench_function("answer", |b| {
+        b.iter(|| {
+            let mut found = 0;
+            AnswerScan::json(Arc::clone(&fields))
+                .feed(black_box(answer.as_bytes()), &mut |_| found += 1);
+            found
+        });
     });
     group.finish();
 }

@@ -5,3 +5,4 @@
 pub(crate) mod encoded;
 pub(crate) mod key;
 pub(crate) mod text;
+pub(crate) mod walk;

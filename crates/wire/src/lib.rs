@@ -9,6 +9,7 @@ pub mod asked;
 pub mod client_key;
 pub mod endpoint;
 pub mod error_body;
+pub mod fields;
 pub mod first_token;
 pub mod headers;
 pub mod id;

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod endpoint;
 #[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod kin;

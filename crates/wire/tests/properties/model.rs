@@ -49,7 +49,7 @@ fn objects() -> impl Strategy<Value = Map<String, Value>> {
 }
 
 /// Three spellings of the same JSON text: short, indented, and with every character escaped.
-fn spelled(object: &Map<String, Value>, spelling: u8) -> String {
+pub(crate) fn spelled(object: &Map<String, Value>, spelling: u8) -> String {
     match spelling {
         0 => serde_json::to_string(object).unwrap(),
         1 => serde_json::to_string_pretty(object).unwrap(),
