@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_prompt_is_as_long_as_its_text() {
         let nothing = Asked::default();
-        let half = Asked { streams: None, seen: 1_000, encoded: 500 };
+        let half = Asked { seen: 1_000, encoded: 500, ..Asked::default() };
         for (operation, bytes, asked, prompt) in [
             (ChatCompletions, 0, nothing, 0),
             (ChatCompletions, 90, nothing, 0),

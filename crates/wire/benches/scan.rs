@@ -35,6 +35,14 @@ fn scan(criterion: &mut Criterion) {
     group.bench_function("json", |b| {
         b.iter(|| ModelScan::new(BodyKind::Json).feed(black_box(body.as_bytes())));
     });
+    let fields =
+        Arc::new(Fields::new(&["messages[].content[].file.file_id", "messages[].audio.id"]));
+    group.bench_function("json_with_fields", |b| {
+        b.iter(|| {
+            let scan = ModelScan::new(BodyKind::Json);
+            scan.seeking_fields(Arc::clone(&fields)).feed(black_box(body.as_bytes()))
+        });
+    });
     let sealed = "gAAAAABo".repeat(body.len() / 8);
     let answer = format!(
         "{{\"id\":\"resp_1\",\"output\":[{{\"id\":\"rs_1\",\"encrypted_content\":\"{sealed}\"}}]}}"

@@ -1,8 +1,9 @@
 //! The ids in JSON bodies, found by the places where they stand.
 //!
 //! Which places hold ids is the caller's to know ([`Fields`]); this finds the strings there, in one pass
-//! over chunks that are cut anywhere, of an answer with [`AnswerScan`]. What stands elsewhere is skipped, not
-//! read, whatever it looks like.
+//! over chunks that are cut anywhere: of a request in the pass that finds its model
+//! ([`ModelScan::seeking_fields`](crate::model::ModelScan::seeking_fields)), of an answer with
+//! [`AnswerScan`]. What stands elsewhere is skipped, not read, whatever it looks like.
 
 mod answer;
 mod events;

@@ -1,22 +1,26 @@
-//! The top-level `model` of a request body, and what else it says of the request's size and kind, found
-//! in one pass while the body arrives.
+//! The top-level `model` of a request body, and what else it says of the request's size and kind and of the
+//! objects that it names, found in one pass while the body arrives.
 //!
 //! The proxy feeds a body here as far as it must read it to know the deployment, which usually stands in
 //! the first chunk, and a small one that is here anyway as far as that tells more. The body itself is neither parsed as a whole nor rewritten: where
 //! a region calls the deployment otherwise, the span of the name is replaced and the rest goes as it came.
 
+mod finds;
 mod json;
 mod kin;
 mod multipart;
 mod parameter;
 
 use std::hash::RandomState;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
 
 pub use kin::PROMPT_BEGINS;
 
+use crate::fields::{Fields, Found};
+use finds::Finds;
 use json::JsonScan;
 use kin::KinScan;
 use multipart::MultipartScan;
@@ -24,6 +28,10 @@ use parameter::parameter;
 
 /// How many bytes a name may have; a longer one counts as absent. Deployment names are far shorter.
 pub const MODEL_NAME_LIMIT: usize = 512;
+
+/// How many ids of one body are kept; what follows them is dropped, and said to be
+/// ([`ModelScan::found_all`]). A long conversation has one or two a turn.
+pub const FOUND_MOST: usize = 256;
 
 /// How long a boundary may be (RFC 2046 section 5.1.1).
 const BOUNDARY_LIMIT: usize = 70;
@@ -89,6 +97,9 @@ pub enum Scan {
 pub struct Asked {
     /// Whether the answer is to be streamed; `None` while that is not known.
     pub streams: Option<bool>,
+    /// What it says of `store`; `None` while it has said nothing, or where it says neither. For certain only
+    /// where [fields are sought](ModelScan::seeking_fields): else what stands behind `stream` may be unseen.
+    pub stores: Option<bool>,
     /// Bytes that were looked at.
     pub seen: u64,
     /// Those of them that are no text: images and audio in base64.
@@ -141,6 +152,7 @@ pub struct ModelScan {
     is_answered: bool,
     asked: Asked,
     kin: Option<u64>,
+    finds: Option<Finds>,
 }
 
 #[derive(Debug)]
@@ -161,7 +173,7 @@ impl ModelScan {
         Self::of(match kind {
             BodyKind::Json => Search::Json(JsonScan::new(true)),
             BodyKind::Multipart(boundary) => {
-                Search::Multipart(Box::new(MultipartScan::new(&boundary)))
+                Search::Multipart(Box::new(MultipartScan::new(&boundary, true)))
             }
             BodyKind::Opaque => Search::Over,
         })
@@ -185,12 +197,15 @@ impl ModelScan {
     pub fn without_model(kind: &BodyKind) -> Self {
         Self::of(match kind {
             BodyKind::Json => Search::Json(JsonScan::new(false)),
-            BodyKind::Multipart(_) | BodyKind::Opaque => Search::Over,
+            BodyKind::Multipart(boundary) => {
+                Search::Multipart(Box::new(MultipartScan::new(boundary, false)))
+            }
+            BodyKind::Opaque => Search::Over,
         })
     }
 
     fn of(search: Search) -> Self {
-        Self { search, is_answered: false, asked: Asked::default(), kin: None }
+        Self { search, is_answered: false, asked: Asked::default(), kin: None, finds: None }
     }
 
     /// The same, and what requests that belong together have in common is looked for as well: the value of
@@ -204,28 +219,49 @@ impl ModelScan {
         self
     }
 
+    /// The same, and the strings at these places are found as well, to the end of what is fed. Of a form,
+    /// those are the fields, and no files, of the names that have neither `.` nor `[]`.
+    ///
+    /// A body that is broken where it matters to the model, or in a value in which something is looked for,
+    /// tells no more of them.
+    #[must_use]
+    pub fn seeking_fields(mut self, fields: Arc<Fields>) -> Self {
+        self.finds = Some(Finds::new(fields));
+        self
+    }
+
     /// Looks at the next chunk of the body. The first answer that is not [`Scan::Searching`] is the
-    /// answer; after it, every call says [`Scan::Absent`], and may still tell more of kin.
+    /// answer; after it, every call says [`Scan::Absent`], and may still tell more of kin and of fields.
     ///
     /// Of several members `model` the first counts, unless it must be [the only one](Self::of_the_only).
     /// The search itself has no bound: the caller decides how much of a body it holds back.
     pub fn feed(&mut self, chunk: &[u8]) -> Scan {
+        let finds = self.finds.as_mut();
         let scan = match &mut self.search {
             Search::Json(scan) => {
-                let found = scan.feed(chunk);
+                let found = scan.feed(chunk, finds);
                 (self.asked, self.kin) = (scan.asked(), scan.kin());
                 found
             }
-            Search::Multipart(scan) => scan.feed(chunk),
+            Search::Multipart(scan) => scan.feed(chunk, finds),
             Search::Over => Scan::Absent,
         };
         let was_answered = self.is_answered;
         self.is_answered |= scan != Scan::Searching;
-        let goes_on = matches!(&self.search, Search::Json(scan) if scan.seeks_kin());
-        if self.is_answered && !goes_on {
+        if self.is_answered && !self.goes_on() {
             self.search = Search::Over;
         }
         if was_answered { Scan::Absent } else { scan }
+    }
+
+    /// Whether the search goes on behind its answer.
+    fn goes_on(&self) -> bool {
+        let seeks_fields = self.finds.is_some();
+        match &self.search {
+            Search::Json(scan) => scan.seeks_kin() || seeks_fields && scan.goes_on(),
+            Search::Multipart(scan) => seeks_fields && scan.goes_on(),
+            Search::Over => false,
+        }
     }
 
     /// What the body asks for beside its model, as far as it was fed.
@@ -241,7 +277,31 @@ impl ModelScan {
         self.kin
     }
 
-    /// Whether nothing is known of that, and more of the body may tell.
+    /// What was found at the [places that are sought](Self::seeking_fields), in the order of the body; at most
+    /// [`FOUND_MOST`].
+    #[must_use]
+    pub fn found(&self) -> &[Found] {
+        self.finds.as_ref().map_or(&[], Finds::found)
+    }
+
+    /// Whether that is all that stands there in what was fed.
+    #[must_use]
+    pub fn found_all(&self) -> bool {
+        !self.finds.as_ref().is_some_and(Finds::is_full)
+    }
+
+    /// Whether more of the body may bring more of that.
+    #[must_use]
+    pub fn seeks_fields(&self) -> bool {
+        let may_come = match &self.search {
+            Search::Json(scan) => scan.may_find(),
+            Search::Multipart(_) => true,
+            Search::Over => false,
+        };
+        self.finds.is_some() && self.found_all() && may_come
+    }
+
+    /// Whether nothing is known of kin, and more of the body may tell.
     #[must_use]
     pub fn lacks_kin(&self) -> bool {
         self.kin.is_none() && matches!(&self.search, Search::Json(scan) if scan.seeks_kin())

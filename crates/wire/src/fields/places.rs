@@ -46,6 +46,11 @@ impl Fields {
         Self { nodes: tree.0.into_boxed_slice() }
     }
 
+    /// The number of the place that is a member of the outermost object and no more, as a field of a form is.
+    pub(crate) fn named(&self, name: &[u8]) -> Option<u16> {
+        self.place(self.member(Node::ROOT, name)?)
+    }
+
     pub(crate) fn member(&self, of: Node, key: &[u8]) -> Option<Node> {
         let mut next = self.branch(of)?.member;
         while let Some(node) = next {
@@ -174,15 +179,11 @@ mod tests {
         }
     }
 
-    fn named(fields: &Fields, name: &[u8]) -> Option<u16> {
-        fields.place(fields.member(Node::ROOT, name)?)
-    }
-
     #[test]
     fn each_place_keeps_its_number_and_a_malformed_one_takes_no_others() {
         let fields = Fields::new(&["input[].id", "a..b", "input[].content[].id", "input", "input"]);
-        let input = named(&fields, b"input");
-        assert_eq!((input, named(&fields, b"id"), named(&fields, b"a")), (Some(3), None, None));
+        let input = fields.named(b"input");
+        assert_eq!((input, fields.named(b"id"), fields.named(b"a")), (Some(3), None, None));
         let input = fields.member(Node::ROOT, b"input").unwrap();
         let element = fields.element(input).unwrap();
         assert!(fields.has_members(element) && !fields.has_members(input));
@@ -199,7 +200,7 @@ mod tests {
             (0..70_000).map(|number| format!("a[].b{}", number % 300)).collect();
         let places: Vec<&str> = names.iter().map(String::as_str).collect();
         let fields = Fields::new(&places);
-        assert_eq!(named(&fields, b"a"), None);
+        assert_eq!(fields.named(b"a"), None);
         assert_eq!(fields.nodes.len(), 303);
     }
 }

@@ -133,6 +133,11 @@ impl Walk {
         (at, false)
     }
 
+    /// Bytes of strings that are no text: images and audio in base64.
+    pub(crate) const fn encoded(&self) -> u64 {
+        self.encoded
+    }
+
     /// Whether something that was walked is no JSON. Nothing is found any more.
     pub(crate) const fn is_broken(&self) -> bool {
         self.is_broken

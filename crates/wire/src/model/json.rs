@@ -1,15 +1,16 @@
 //! Finds the top-level members `model` and `stream` of a JSON object, how much of it is no text, and what
 //! others have in common with it.
 //!
-//! Strict about the members of the object itself, where the answer is; inside nested values it only
-//! counts brackets and skips strings, so that a long prompt costs one `memchr`. What is no JSON object
-//! has no model.
+//! Strict about the members of the object itself, where the answer is; strings and nested values are left
+//! to the walk, which skips what nothing is looked for in. What is no JSON object has no model.
 
+use super::finds::Finds;
 use super::kin::KinScan;
 use super::{Asked, MODEL_NAME_LIMIT, ModelField, Scan, Syntax};
-use crate::json::encoded::{ENCODED_MIN, string_length};
+use crate::json::encoded::ENCODED_MIN;
 use crate::json::key::{Key, plain_key};
 use crate::json::text::{Step, Text};
+use crate::json::walk::Walk;
 
 /// The byte order mark that many parsers pass over before a text (RFC 8259 section 8.1).
 const MARK: &[u8] = "\u{feff}".as_bytes();
@@ -19,8 +20,6 @@ pub(super) struct JsonScan {
     place: Place,
     /// Bytes of the body before this chunk.
     before: u64,
-    /// Open brackets around this place, not counting the object's own.
-    depth: u64,
     text: Text,
     key: Key,
     name: Vec<u8>,
@@ -32,6 +31,8 @@ pub(super) struct JsonScan {
     found: Option<ModelField>,
     asked: Asked,
     kin: Option<KinScan>,
+    /// What goes through the strings and the nested values of the object.
+    walk: Walk,
     /// The object has ended, or is none.
     is_over: bool,
 }
@@ -51,11 +52,8 @@ enum Place {
     InName,
     /// A number or a literal.
     InScalar,
-    /// Inside of brackets.
-    InNested,
-    /// A string that is skipped.
-    InString,
-    InEscape,
+    /// A string, or inside of brackets.
+    InWalked,
     AfterValue,
 }
 
@@ -64,13 +62,11 @@ enum Answer {
     /// The object has ended, or is none.
     Over(Option<bool>),
     Found,
-    /// The value of a key for kin has ended.
-    Kin,
 }
 
 use Place::{
-    AfterValue, BeforeColon, BeforeFirstKey, BeforeKey, BeforeObject, BeforeValue, InEscape, InKey,
-    InMark, InName, InNested, InScalar, InString,
+    AfterValue, BeforeColon, BeforeFirstKey, BeforeKey, BeforeObject, BeforeValue, InKey, InMark,
+    InName, InScalar, InWalked,
 };
 
 impl JsonScan {
@@ -78,7 +74,6 @@ impl JsonScan {
         Self {
             place: BeforeObject,
             before: 0,
-            depth: 0,
             text: Text::default(),
             key: Key::EMPTY,
             name: Vec::new(),
@@ -88,6 +83,7 @@ impl JsonScan {
             found: None,
             asked: Asked::default(),
             kin: None,
+            walk: Walk::new(true),
             is_over: false,
         }
     }
@@ -103,7 +99,17 @@ impl JsonScan {
     }
 
     pub(super) const fn asked(&self) -> Asked {
-        self.asked
+        Asked { encoded: self.walk.encoded(), ..self.asked }
+    }
+
+    /// Whether the object may go on.
+    pub(super) const fn goes_on(&self) -> bool {
+        !self.is_over
+    }
+
+    /// Whether something that is looked for in values may still be found.
+    pub(super) const fn may_find(&self) -> bool {
+        !self.walk.is_broken()
     }
 
     /// The hash of what the request has in common with others, if that was seen.
@@ -111,27 +117,35 @@ impl JsonScan {
         self.kin.as_ref()?.found()
     }
 
-    /// Whether more of the body may tell that better.
+    /// Whether more of the object may tell that better.
     pub(super) fn seeks_kin(&self) -> bool {
         !self.is_over && self.kin.as_ref().is_some_and(|kin| !kin.is_best())
     }
 
-    pub(super) fn feed(&mut self, chunk: &[u8]) -> Scan {
-        let scan = self.search(chunk);
+    pub(super) fn feed(&mut self, chunk: &[u8], finds: Option<&mut Finds>) -> Scan {
+        let scan = self.search(chunk, finds);
         if let Some(kin) = &mut self.kin {
             kin.fed(chunk);
         }
         scan
     }
 
-    fn search(&mut self, chunk: &[u8]) -> Scan {
+    fn search(&mut self, chunk: &[u8], mut finds: Option<&mut Finds>) -> Scan {
         let mut scan = Scan::Searching;
         let mut at = 0;
-        while let Some(rest) = chunk.get(at..).filter(|rest| !self.knows_enough(rest)) {
-            let skipped = self.skip(rest);
+        let mut least = self.least(finds.is_some());
+        while let Some(rest) = chunk.get(at..).filter(|rest| rest.len() >= least) {
+            if self.place == InWalked {
+                at += self.walk(chunk, at, finds.as_deref_mut(), least);
+                continue;
+            }
+            let skipped = match self.place {
+                InKey if self.key.is_empty() && self.text.is_plain() => self.skip_key(rest),
+                _ => 0,
+            };
             at += skipped;
             let Some(byte) = rest.get(skipped) else { break };
-            match self.step(*byte, at) {
+            match self.step(*byte, at, finds.as_deref()) {
                 Ok(place) => self.place = place,
                 Err(Answer::Over(streams)) => {
                     self.is_over = true;
@@ -145,46 +159,52 @@ impl JsonScan {
                     };
                 }
                 Err(Answer::Found) => {
-                    match self.found(at) {
+                    let found = self.found(at);
+                    if let (Some(finds), Scan::Found(field)) = (finds.as_deref_mut(), &found) {
+                        finds.keep_model(&field.name);
+                    }
+                    match found {
                         Scan::Found(field) if self.to_the_end => self.found = Some(field),
                         found => scan = found,
                     }
                     (self.place, self.wants_model) = (AfterValue, false);
                 }
-                Err(Answer::Kin) => {
-                    if let Some(kin) = &mut self.kin {
-                        kin.ends(chunk, at);
-                    }
-                    self.place = AfterValue;
-                }
             }
             at += 1;
+            if self.place == BeforeKey {
+                least = self.least(finds.is_some());
+            }
         }
         self.before += offset(chunk.len());
         self.asked.seen += offset(at);
         scan
     }
 
-    /// Whether nothing in the rest of a chunk could tell more: it has no room for what is no text.
-    fn knows_enough(&self, rest: &[u8]) -> bool {
-        !self.wants_model
+    /// How many bytes of a chunk must be left to be worth a look: where all is known, as many as have room for
+    /// what is no text.
+    fn least(&self, seeks_fields: bool) -> usize {
+        let knows_enough = !self.wants_model
             && !self.to_the_end
             && self.asked.streams.is_some()
             && self.kin.as_ref().is_none_or(KinScan::is_best)
-            && rest.len() < ENCODED_MIN
+            && !seeks_fields;
+        if knows_enough { ENCODED_MIN } else { 1 }
     }
 
-    /// How many bytes from here on mean nothing to the search.
-    fn skip(&mut self, rest: &[u8]) -> usize {
-        match self.place {
-            InString => string_length(rest, &mut self.asked.encoded),
-            InKey if self.key.is_empty() && self.text.is_plain() => self.skip_key(rest),
-            InNested => {
-                let tells = |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']');
-                rest.iter().position(tells).unwrap_or(rest.len())
+    /// How many bytes of the chunk from here on belong to the value that is walked.
+    fn walk(&mut self, chunk: &[u8], at: usize, finds: Option<&mut Finds>, least: usize) -> usize {
+        let rest = chunk.get(at..).unwrap_or_default();
+        let (length, is_over) = match finds {
+            None => self.walk.feed(rest, None, least, &mut |_| {}),
+            Some(finds) => finds.walk(&mut self.walk, rest),
+        };
+        if is_over {
+            self.place = AfterValue;
+            if let Some(kin) = &mut self.kin {
+                kin.ends(chunk, (at + length).saturating_sub(1));
             }
-            _ => 0,
         }
+        length
     }
 
     /// To the quote that closes the key, if it can be read at once.
@@ -194,14 +214,8 @@ impl JsonScan {
         key.len()
     }
 
-    fn step(&mut self, byte: u8, at: usize) -> Result<Place, Answer> {
+    fn step(&mut self, byte: u8, at: usize, finds: Option<&Finds>) -> Result<Place, Answer> {
         match (self.place, byte) {
-            (InString, b'\\') => Ok(InEscape),
-            (InString, _) if self.depth > 0 => Ok(InNested),
-            (InString, _) if self.kin.as_ref().is_some_and(KinScan::is_open) => Err(Answer::Kin),
-            (InString, _) => Ok(AfterValue),
-            (InEscape, _) => Ok(InString),
-            (InNested, _) => Ok(self.nested(byte)),
             (InKey, _) => self.in_key(byte),
             (InName, _) => self.in_name(byte),
             (InScalar | AfterValue, b',') => Ok(BeforeKey),
@@ -217,7 +231,7 @@ impl JsonScan {
                 Ok(InKey)
             }
             (BeforeColon, b':') => Ok(BeforeValue),
-            (BeforeValue, _) => self.value(byte, at),
+            (BeforeValue, _) => self.value(byte, at, finds),
             // whoever does not ask for a stream wants none
             (BeforeFirstKey | InScalar | AfterValue, b'}') => Err(Answer::Over(Some(false))),
             _ => Err(BROKEN),
@@ -234,9 +248,16 @@ impl JsonScan {
         }
     }
 
-    fn value(&mut self, byte: u8, at: usize) -> Result<Place, Answer> {
+    fn value(&mut self, byte: u8, at: usize, finds: Option<&Finds>) -> Result<Place, Answer> {
         if self.key.is(b"stream") && self.asked.streams.is_none() {
             self.asked.streams = Some(byte == b't');
+        }
+        if self.key.is(b"store") && self.asked.stores.is_none() {
+            self.asked.stores = match byte {
+                b't' => Some(true),
+                b'f' => Some(false),
+                _ => None,
+            };
         }
         if let Some(kin) = &mut self.kin {
             kin.begins(&self.key, byte, at);
@@ -253,10 +274,9 @@ impl JsonScan {
             }
             // a model that is no string
             _ if self.seeks_this() => Err(BROKEN),
-            b'"' => Ok(InString),
-            b'{' | b'[' => {
-                self.depth = 1;
-                Ok(InNested)
+            b'"' | b'{' | b'[' => {
+                self.walk.begin(byte, finds.and_then(|finds| finds.member(&self.key)));
+                Ok(InWalked)
             }
             b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => Ok(InScalar),
             _ => Err(BROKEN),
@@ -265,16 +285,6 @@ impl JsonScan {
 
     fn seeks_this(&self) -> bool {
         self.wants_model && self.key.is(b"model")
-    }
-
-    fn nested(&mut self, byte: u8) -> Place {
-        match byte {
-            b'"' => return InString,
-            b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => self.depth -= 1,
-            _ => {}
-        }
-        if self.depth == 0 { AfterValue } else { InNested }
     }
 
     fn in_key(&mut self, byte: u8) -> Result<Place, Answer> {
@@ -326,9 +336,9 @@ mod tests {
     use super::*;
 
     fn scan(body: &str) -> Scan {
-        let whole = JsonScan::new(true).feed(body.as_bytes());
+        let whole = JsonScan::new(true).feed(body.as_bytes(), None);
         let mut bytewise = JsonScan::new(true);
-        let mut pieces = body.as_bytes().chunks(1).map(|byte| bytewise.feed(byte));
+        let mut pieces = body.as_bytes().chunks(1).map(|byte| bytewise.feed(byte, None));
         let cut = pieces.find(|scan| *scan != Scan::Searching).unwrap_or(Scan::Searching);
         assert_eq!(whole, cut, "{body}");
         whole
@@ -390,8 +400,8 @@ mod tests {
         }
         let long = format!(r#"{{"model":"{}"}}"#, "x".repeat(MODEL_NAME_LIMIT + 1));
         assert_eq!(scan(&long), Scan::Absent);
-        assert_eq!(JsonScan::new(true).feed(b"{\"model\":\"\xff\"}"), Scan::Absent);
-        assert_eq!(JsonScan::new(true).feed(b"\xef\xbb{\"model\":\"x\"}"), Scan::Absent);
+        assert_eq!(JsonScan::new(true).feed(b"{\"model\":\"\xff\"}", None), Scan::Absent);
+        assert_eq!(JsonScan::new(true).feed(b"\xef\xbb{\"model\":\"x\"}", None), Scan::Absent);
     }
 
     #[test]
@@ -405,7 +415,7 @@ mod tests {
 
     fn asked(body: &str, wants_model: bool) -> Asked {
         let mut scan = JsonScan::new(wants_model);
-        scan.feed(body.as_bytes());
+        scan.feed(body.as_bytes(), None);
         scan.asked()
     }
 
@@ -431,10 +441,26 @@ mod tests {
     }
 
     #[test]
+    fn whether_a_request_stores_is_what_it_says_first_and_at_the_top() {
+        for (body, stores) in [
+            (r#"{"model":"m","store":true}"#, Some(true)),
+            (r#"{"store" : false,"model":"m"}"#, Some(false)),
+            (r#"{"st\u006fre":false,"store":true,"model":"m"}"#, Some(false)),
+            (r#"{"store":null,"model":"m"}"#, None),
+            (r#"{"store":"true","x":{"store":true},"model":"m"}"#, None),
+            (r#"{"stored":true,"Store":true}"#, None),
+            ("{", None),
+        ] {
+            assert_eq!(asked(body, true).stores, stores, "{body}");
+            assert_eq!(asked(body, false).stores, stores, "{body}");
+        }
+    }
+
+    #[test]
     fn what_follows_a_model_does_not_unmake_it() {
         for rest in ["}", "]", ",\"stream\":true}", ",\"model\":1}", ",\"model\":\"b\"}", "\u{1}"] {
             let Scan::Found(field) =
-                JsonScan::new(true).feed(format!(r#"{{"model":"a"{rest}"#).as_bytes())
+                JsonScan::new(true).feed(format!(r#"{{"model":"a"{rest}"#).as_bytes(), None)
             else {
                 panic!("{rest}")
             };

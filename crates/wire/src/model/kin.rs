@@ -82,12 +82,7 @@ impl KinScan {
         }
     }
 
-    /// Whether the string at the top that ends now is a key's value.
-    pub(super) const fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
-
-    /// Its closing quote stands at this place of the chunk. An empty one is none.
+    /// A value of the object ends, with the byte at this place of the chunk. An empty key is none.
     pub(super) fn ends(&mut self, chunk: &[u8], at: usize) {
         let Some(mut value) = self.open.take() else { return };
         value.take(chunk.get(..at).unwrap_or_default());

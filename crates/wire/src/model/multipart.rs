@@ -1,10 +1,12 @@
-//! Finds the field `model` of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1).
+//! Finds the field `model`, and others that are looked for, of a `multipart/form-data` body (RFC 7578,
+//! RFC 2046 section 5.1).
 //!
 //! Audio and image requests of the v1 style name their deployment this way (API fact sheet 1.2). Files
-//! before the field are skipped with `memchr`; only the heads of parts and the name itself are kept.
+//! are skipped with `memchr`; only the heads of parts and the values that are looked for are kept.
 
 use memchr::memchr;
 
+use super::finds::Finds;
 use super::json::offset;
 use super::parameter::parameter;
 use super::{MODEL_NAME_LIMIT, ModelField, Scan, Syntax};
@@ -22,12 +24,16 @@ pub(super) struct MultipartScan {
     place: Place,
     /// Bytes of the body before this chunk.
     before: u64,
-    /// The head or the name under way.
+    /// The head or the value under way.
     kept: Vec<u8>,
     start: u64,
+    /// The model is looked for, and it is not known yet.
+    wants_model: bool,
     /// Whether the search goes on behind the name, and what it has found there.
     to_the_end: bool,
     found: Option<ModelField>,
+    /// The form has ended, or is none.
+    is_over: bool,
 }
 
 /// What the next byte belongs to.
@@ -41,12 +47,14 @@ enum Place {
     LineEnd,
     /// The head of a part.
     Head,
-    /// The part that is searched for.
+    /// The part that names the model.
     Name,
+    /// The field at the place of this number.
+    Field(u16),
 }
 
 impl MultipartScan {
-    pub(super) fn new(boundary: &[u8]) -> Self {
+    pub(super) fn new(boundary: &[u8], wants_model: bool) -> Self {
         Self {
             delimiter: [b"\r\n--", boundary].concat(),
             // the first delimiter needs no line end before it
@@ -55,8 +63,10 @@ impl MultipartScan {
             before: 0,
             kept: Vec::new(),
             start: 0,
+            wants_model,
             to_the_end: false,
             found: None,
+            is_over: false,
         }
     }
 
@@ -65,9 +75,18 @@ impl MultipartScan {
         self.to_the_end = true;
     }
 
-    pub(super) fn feed(&mut self, chunk: &[u8]) -> Scan {
+    /// Whether the form may go on.
+    pub(super) const fn goes_on(&self) -> bool {
+        !self.is_over
+    }
+
+    pub(super) fn feed(&mut self, chunk: &[u8], mut finds: Option<&mut Finds>) -> Scan {
+        let mut scan = if self.wants_model { Scan::Searching } else { Scan::Absent };
         let mut at = 0;
         while let Some(rest) = chunk.get(at..).filter(|rest| !rest.is_empty()) {
+            if finds.is_none() && scan != Scan::Searching {
+                return scan;
+            }
             if self.place == Place::Skipped && self.matched == 0 {
                 match memchr(b'\r', rest) {
                     None => break,
@@ -76,16 +95,24 @@ impl MultipartScan {
             }
             let byte = chunk.get(at).copied().unwrap_or_default();
             at += 1;
-            if let Some(answer) = self.step(byte, self.before + offset(at)) {
-                return answer;
+            match self.step(byte, self.before + offset(at), &mut finds) {
+                None => {}
+                Some(Scan::Found(field)) => {
+                    self.wants_model = false;
+                    scan = Scan::Found(field);
+                }
+                Some(absent) => {
+                    self.is_over = true;
+                    return if scan == Scan::Searching { absent } else { scan };
+                }
             }
         }
         self.before += offset(chunk.len());
-        Scan::Searching
+        scan
     }
 
     /// One byte, `after` which so much of the body has been seen.
-    fn step(&mut self, byte: u8, after: u64) -> Option<Scan> {
+    fn step(&mut self, byte: u8, after: u64, finds: &mut Option<&mut Finds>) -> Option<Scan> {
         match self.place {
             Place::Skipped => {
                 if self.delimits(byte) {
@@ -97,8 +124,12 @@ impl MultipartScan {
                 Some(self.found.take().map_or(Scan::Absent, Scan::Found))
             }
             Place::Delimited | Place::LineEnd => self.line_end(byte),
-            Place::Head => self.head(byte, after),
-            Place::Name => self.name(byte),
+            Place::Head => self.head(byte, after, finds.as_deref()),
+            Place::Name => self.name(byte, finds),
+            Place::Field(place) => {
+                self.field(byte, place, finds);
+                None
+            }
         }
     }
 
@@ -127,7 +158,7 @@ impl MultipartScan {
         None
     }
 
-    fn head(&mut self, byte: u8, after: u64) -> Option<Scan> {
+    fn head(&mut self, byte: u8, after: u64, finds: Option<&Finds>) -> Option<Scan> {
         self.kept.push(byte);
         if self.kept.len() > PART_HEAD_LIMIT {
             return Some(Scan::Absent);
@@ -141,7 +172,12 @@ impl MultipartScan {
             {
                 return Some(Scan::Absent);
             }
-            self.place = if is_model { Place::Name } else { Place::Skipped };
+            self.place = if is_model && self.wants_model {
+                Place::Name
+            } else {
+                let place = finds.and_then(|finds| sought(&self.kept, finds));
+                place.map_or(Place::Skipped, Place::Field)
+            };
             // an empty part ends with the line end that closed its head
             self.matched = 2;
             self.kept.clear();
@@ -150,13 +186,17 @@ impl MultipartScan {
         None
     }
 
-    fn name(&mut self, byte: u8) -> Option<Scan> {
+    fn name(&mut self, byte: u8, finds: &mut Option<&mut Finds>) -> Option<Scan> {
         self.kept.push(byte);
         if self.delimits(byte) {
-            return match self.found() {
+            let scan = self.found();
+            if let (Some(finds), Scan::Found(field)) = (finds, &scan) {
+                finds.keep_model(&field.name);
+            }
+            self.place = Place::Delimited;
+            return match scan {
                 Scan::Found(field) if self.to_the_end => {
                     self.found = Some(field);
-                    self.place = Place::Delimited;
                     None
                 }
                 scan => Some(scan),
@@ -166,10 +206,30 @@ impl MultipartScan {
         (self.kept.len() > bound).then_some(Scan::Absent)
     }
 
+    /// A byte of a field. Its value counts if it is no longer than a name may be.
+    fn field(&mut self, byte: u8, place: u16, finds: &mut Option<&mut Finds>) {
+        self.kept.push(byte);
+        if self.delimits(byte) {
+            self.place = Place::Delimited;
+            self.cut_delimiter();
+            if let Some(finds) = finds
+                && self.kept.len() <= MODEL_NAME_LIMIT
+            {
+                finds.keep(place, &self.kept);
+            }
+        } else if self.kept.len() > MODEL_NAME_LIMIT + self.delimiter.len() {
+            self.place = Place::Skipped;
+        }
+    }
+
+    /// Less than the delimiter is there if it borrowed its line end from the head of an empty part.
+    fn cut_delimiter(&mut self) {
+        self.kept.truncate(self.kept.len().saturating_sub(self.delimiter.len()));
+    }
+
     /// The name that the delimiter just read closes.
     fn found(&mut self) -> Scan {
-        // less than the delimiter is there if it borrowed its line end from the head: an empty name
-        self.kept.truncate(self.kept.len().saturating_sub(self.delimiter.len()));
+        self.cut_delimiter();
         match String::from_utf8(std::mem::take(&mut self.kept)) {
             Ok(name) if name.len() <= MODEL_NAME_LIMIT => Scan::Found(ModelField {
                 end: self.start + offset(name.len()),
@@ -187,13 +247,28 @@ const KEY: &[u8] = b"model";
 /// Whether the head of a part says `Content-Disposition: form-data; name="model"`, or what `is_key` takes
 /// for that name.
 fn names_model(head: &[u8], is_key: impl Fn(&[u8]) -> bool) -> bool {
-    head.split(|byte| *byte == b'\n').any(|line| {
+    let is_it = |of: &[u8]| parameter(of, b"name").is_some_and(|name| is_key(&name));
+    dispositions(head).any(is_it)
+}
+
+/// The number of the place that a part with this head is, unless it is a file.
+fn sought(head: &[u8], finds: &Finds) -> Option<u16> {
+    let is_file =
+        |of: &[u8]| parameter(of, b"filename").or_else(|| parameter(of, b"filename*")).is_some();
+    if dispositions(head).any(is_file) {
+        return None;
+    }
+    dispositions(head).find_map(|of| finds.place(&parameter(of, b"name")?))
+}
+
+/// The parameters of `Content-Disposition` in the head of a part.
+fn dispositions(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    head.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut parts = line.splitn(2, |byte| *byte == b':');
         let name = parts.next().unwrap_or_default().trim_ascii();
         let value = parts.next().unwrap_or_default();
-        let parameters = value.splitn(2, |byte| *byte == b';').nth(1).unwrap_or_default();
-        name.eq_ignore_ascii_case(b"content-disposition")
-            && parameter(parameters, b"name").is_some_and(|name| is_key(&name))
+        let is_disposition = name.eq_ignore_ascii_case(b"content-disposition");
+        is_disposition.then(|| value.splitn(2, |byte| *byte == b';').nth(1).unwrap_or_default())
     })
 }
 
@@ -202,9 +277,9 @@ mod tests {
     use super::*;
 
     fn scan(body: &str) -> Scan {
-        let whole = MultipartScan::new(b"xyz").feed(body.as_bytes());
-        let mut bytewise = MultipartScan::new(b"xyz");
-        let mut pieces = body.as_bytes().chunks(1).map(|byte| bytewise.feed(byte));
+        let whole = MultipartScan::new(b"xyz", true).feed(body.as_bytes(), None);
+        let mut bytewise = MultipartScan::new(b"xyz", true);
+        let mut pieces = body.as_bytes().chunks(1).map(|byte| bytewise.feed(byte, None));
         let cut = pieces.find(|scan| *scan != Scan::Searching).unwrap_or(Scan::Searching);
         assert_eq!(whole, cut, "{body:?}");
         whole
@@ -249,7 +324,7 @@ mod tests {
             assert_eq!(scan(&body), Scan::Absent, "{body:?}");
         }
         let binary = [part("name=model", "").as_bytes(), b"\xff\r\n--xyz"].concat();
-        assert_eq!(MultipartScan::new(b"xyz").feed(&binary), Scan::Absent);
+        assert_eq!(MultipartScan::new(b"xyz", true).feed(&binary, None), Scan::Absent);
     }
 
     #[test]

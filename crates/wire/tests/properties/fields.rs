@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nearway_wire::fields::{AnswerScan, Fields, Found};
 use nearway_wire::id::IdDigest;
+use nearway_wire::model::{BodyKind, ModelScan, Scan};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -102,6 +103,13 @@ fn answered(mut scan: AnswerScan, answer: &[u8], cuts: &[usize]) -> Vec<Seen> {
     seen
 }
 
+fn scanned(scan: ModelScan, body: &[u8], cuts: &[usize]) -> (Vec<Found>, Option<Scan>) {
+    let mut scan = scan.seeking_fields(fields());
+    let answers: Vec<_> = pieces(body, cuts).into_iter().map(|piece| scan.feed(piece)).collect();
+    let answer = answers.into_iter().find(|answer| *answer != Scan::Searching);
+    (scan.found().to_vec(), answer)
+}
+
 /// Lines of an event stream, some of which hold ids.
 fn streams() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
@@ -137,6 +145,11 @@ fn like_json() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+fn like_forms() -> impl Strategy<Value = Vec<u8>> {
+    let like = "(--b|\r\n--b\r\ncontent-disposition:form-data;|name=model|name=id|\r\n\r\n|\r\n|-|x){0,24}";
+    like.prop_map(String::into_bytes)
+}
+
 proptest! {
     #[test]
     fn an_answer_has_the_ids_that_a_parser_sees(
@@ -146,6 +159,27 @@ proptest! {
         let expected = digests(&ids(&Value::Object(object)));
         let found = answered(AnswerScan::json(fields()), answer.as_bytes(), &cuts);
         prop_assert_eq!(found, expected, "{}", answer);
+    }
+
+    #[test]
+    fn a_request_has_the_ids_that_a_parser_sees(
+        object in objects(), spelling in 0..3_u8, cuts in cuts(),
+    ) {
+        let body = spelled(&object, spelling);
+        let expected: Vec<_> = ids(&Value::Object(object)).into_iter().map(|(place, text)| Found {
+            place,
+            digest: IdDigest::of(text.as_bytes()),
+            text: Some(text.chars().take(128).collect::<String>().into()),
+        }).collect();
+        for scan in [
+            ModelScan::new(BodyKind::Json),
+            ModelScan::without_model(&BodyKind::Json),
+            ModelScan::of_the_only(BodyKind::Json),
+        ] {
+            let (found, _) = scanned(scan, body.as_bytes(), &cuts);
+            prop_assert_eq!(&found, &expected, "{}", body);
+            prop_assert!(found.iter().zip(&expected).all(|(one, other)| one.text == other.text));
+        }
     }
 
     #[test]
@@ -176,6 +210,22 @@ proptest! {
             for bytes in [&answer, &stream] {
                 let whole = answered(scan(fields()), bytes, &[]);
                 prop_assert_eq!(answered(scan(fields()), bytes, &cuts), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sought_beside_it_does_not_change_the_model(
+        body in prop_oneof![like_json(), like_forms()], cuts in cuts(),
+    ) {
+        for kind in [BodyKind::Json, BodyKind::Multipart(b"b".as_slice().into())] {
+            for scan in [|kind| ModelScan::new(kind), |kind| ModelScan::of_the_only(kind)] {
+                let mut alone = scan(kind.clone());
+                let answer = pieces(&body, &cuts).into_iter().map(|piece| alone.feed(piece))
+                    .find(|answer| *answer != Scan::Searching);
+                let (found, beside) = scanned(scan(kind.clone()), &body, &cuts);
+                prop_assert_eq!(beside, answer);
+                prop_assert_eq!(scanned(scan(kind.clone()), &body, &[]).0, found);
             }
         }
     }
