@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearway_config::{
-    Affinity, AffinityMode, AuthHeader, Breaker, Client, Config, Fence, ProbeStyle, RankBy, Region,
-    Rule, Strategy,
+    Affinity, AffinityMode, AuthHeader, Breaker, Client, Config, Fence, Lists, ProbeStyle, RankBy,
+    Region, Rule, State, Strategy,
 };
 use nearway_route::{DeploymentSet, RegionId, RegionSpec, RoutingSettings, Switch};
 use nearway_upstream::{Credential, Origin, RegionError, RegionSettings, TlsTrust};
@@ -43,6 +43,13 @@ pub(crate) struct Parts {
     /// table follows, which may still name them.
     pub(crate) meanwhile: nearway_proxy::Settings,
     regions: Vec<Assembled>,
+}
+
+impl Parts {
+    /// The regions that are configured, by their numbers.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = (RegionId, &Region)> {
+        self.regions.iter().map(|region| (region.id, &region.config))
+    }
 }
 
 /// A region that cannot be used as configured.
@@ -151,6 +158,7 @@ fn proxy(
         clients: clients(config, regions),
         fences: fences(config, regions),
         affinity: affinity(config.affinity),
+        state: state(&config.state, regions),
         attempts: config.failover.attempts,
         hold_body: usize::try_from(config.failover.hold_body).unwrap_or(usize::MAX),
         backoff: nearway_route::Backoff {
@@ -206,6 +214,19 @@ fn affinity(config: Affinity) -> Option<nearway_proxy::AffinitySettings> {
         bound_max: config.bound_max,
         ttl: config.ttl,
     })
+}
+
+fn state(config: &State, regions: &[Assembled]) -> nearway_proxy::StateSettings {
+    let is_home = |region: &&Assembled| config.home.as_ref() == Some(&region.config.name);
+    let home = regions.iter().find(is_home).or_else(|| regions.first());
+    nearway_proxy::StateSettings {
+        unknown_for: config.unknown_for,
+        home: home.map(|region| region.id),
+        merges_lists: match config.lists {
+            Lists::Home => false,
+            Lists::Merge => true,
+        },
+    }
 }
 
 fn breaker(config: &Breaker) -> nearway_route::BreakerSettings {
@@ -376,7 +397,7 @@ const STALE_AFTER_AT_LEAST: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::config;
+    use crate::testing::{config, whole};
 
     #[test]
     fn the_file_arrives_in_every_crate() {
@@ -506,6 +527,28 @@ mod tests {
         let bounds = (session.bound_per_1k_tokens, session.bound_max);
         assert_eq!(bounds, (Duration::from_millis(1), Duration::from_millis(2)));
         assert!(made("affinity: {mode: off}").is_none());
+    }
+
+    #[test]
+    fn the_home_of_objects_is_the_first_region_unless_the_file_names_another() {
+        let text = |more: &str| {
+            format!(
+                "regions: [{{name: a, url: 'https://a'}}, {{name: b, url: 'https://b'}}]\n{more}\n"
+            )
+        };
+        let mut assembly = Assembly::new(1);
+        let parts = assembly.make(&whole(&text(""))).unwrap();
+        let expected = nearway_proxy::StateSettings {
+            unknown_for: Duration::from_secs(30),
+            home: Some(RegionId(0)),
+            merges_lists: false,
+        };
+        assert_eq!(parts.proxy.state, expected);
+        assembly.commit(&parts);
+        let more = "state: {home: b, lists: merge, unknown_for: 0s}";
+        let state = assembly.make(&whole(&text(more))).unwrap().proxy.state;
+        assert_eq!((state.home, state.merges_lists), (Some(RegionId(1)), true));
+        assert_eq!(state.unknown_for, Duration::ZERO);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use crate::chores;
 use crate::fitness;
 use crate::in_force::InForce;
 use crate::listen::Listeners;
+use crate::owners::Kept;
 use crate::reload::{self, Reload};
 use crate::snapshot::{self, Keeper, Resumed};
 use crate::tasks::Tasks;
@@ -92,6 +93,7 @@ pub async fn run(
         Some(file) => snapshot::resume(file, &parts.proxy, config.routing.window).await,
         None => Resumed::default(),
     };
+    let owners = Rc::new(Kept::new(&config.state, &parts));
     let clock = Clock::start_at(resumed.oldest());
     let metrics = Metrics::new(BUILD)?;
     let Resumed { learned, later } = resumed;
@@ -118,6 +120,7 @@ pub async fn run(
     tasks.start_droppable(chores::forward(reports, prober_report));
     tasks.start_droppable(chores::tend(pools, settings.clone()));
     tasks.start_droppable(chores::upkeep(metrics.clone()));
+    tasks.start_droppable(owners.clone().show(metrics.state()));
     tasks.start_droppable(fitness::watch(table.clone(), metrics.clone(), clock));
     tasks.start_droppable(chores::first_round(first_round, board.clone()));
 
@@ -137,6 +140,8 @@ pub async fn run(
         clock,
         replay: ReplayBudget::default(),
         affinity: Arc::default(),
+        owners: owners.store(),
+        nobody: Arc::default(),
         reports: report,
     };
     let drain = config.timeouts.drain;
@@ -148,7 +153,8 @@ pub async fn run(
 
     if let Some(reload) = hooks.reload {
         let (readings, read) = mpsc::channel(1);
-        let in_force = InForce::new(config, assembly, board.clone(), metrics.rank());
+        let in_force =
+            InForce::new(config, assembly, board.clone(), owners.clone(), metrics.rank());
         tasks.start_droppable(reload::watch(reload, readings));
         tasks.start_droppable(in_force.follow(read, settings, table.clone(), reloads));
     }
@@ -156,6 +162,19 @@ pub async fn run(
         let _ = serving.send(Serving { listen, admin, table, clock });
     }
 
+    let ended = until_drained(&mut workers, &shutdown, &stop, &board, drain).await;
+    tasks.stop().await;
+    ended
+}
+
+/// Serves until told to stop, or until a worker ends unasked; then lets requests in flight finish.
+async fn until_drained(
+    workers: &mut Workers,
+    shutdown: &CancellationToken,
+    stop: &CancellationToken,
+    board: &Board,
+    drain: Duration,
+) -> Result<(), RunError> {
     let ended = tokio::select! {
         // an idle worker may have obeyed before this task is polled
         biased;
@@ -168,7 +187,6 @@ pub async fn run(
     if timeout(drain + AFTER_DRAIN, workers.all_ended()).await.is_err() {
         tracing::warn!("a worker did not end in time");
     }
-    tasks.stop().await;
     ended
 }
 

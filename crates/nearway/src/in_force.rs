@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::assemble::{Assembly, Parts};
 use crate::board::Board;
+use crate::owners::Kept;
 use crate::reload::{Change, Reading, change};
 
 /// The single writer of the proxy's settings.
@@ -24,6 +25,7 @@ pub(crate) struct InForce {
     config: Config,
     assembly: Assembly,
     board: Rc<Board>,
+    owners: Rc<Kept>,
     metrics: RankMetrics,
 }
 
@@ -39,9 +41,10 @@ impl InForce {
         config: Config,
         assembly: Assembly,
         board: Rc<Board>,
+        owners: Rc<Kept>,
         metrics: RankMetrics,
     ) -> Self {
-        Self { at_start: config.clone(), config, assembly, board, metrics }
+        Self { at_start: config.clone(), config, assembly, board, owners, metrics }
     }
 
     /// Puts every good reading in force, until there are no more.
@@ -86,6 +89,7 @@ impl InForce {
         let Made { parts, config, needs_restart } = made;
         self.assembly.commit(&parts);
         let generation = self.assembly.generation();
+        self.owners.follow(&config.state, &parts).await;
         let Parts { proxy, probe, meanwhile, .. } = parts;
         settings.publish(Arc::new(meanwhile));
         if prober.send(probe).await.is_err() {

@@ -16,6 +16,7 @@ mod fitness;
 mod in_force;
 mod listen;
 pub mod output;
+mod owners;
 mod region_ids;
 mod reload;
 mod requests;

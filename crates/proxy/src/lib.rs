@@ -45,5 +45,5 @@ pub use listen::serve;
 pub use refuse::{Refusal, Tried};
 pub use relay::RelayError;
 pub use report::Report;
-pub use settings::{Settings, Target, Timeouts};
+pub use settings::{Settings, StateSettings, Target, Timeouts};
 pub use worker::Worker;

@@ -26,6 +26,8 @@ pub struct Settings {
     pub fences: Fences,
     /// Requests that belong together stay in one region. `None`: each goes where it is best.
     pub affinity: Option<AffinitySettings>,
+    /// Objects that live in one region.
+    pub state: StateSettings,
     /// The most regions tried for one request, at least 1.
     pub attempts: u32,
     /// The most bytes of a request body kept for a second attempt, and read before the first one
@@ -90,6 +92,17 @@ pub struct Target {
     /// Client's name to this region's name of a deployment; it serves these only. `None`: it
     /// serves any name unchanged.
     pub deployments: Option<HashMap<Box<str>, Arc<str>>>,
+}
+
+/// Where requests go that have to do with objects that live in one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateSettings {
+    /// How long it counts that no region knew an id; zero: not at all.
+    pub unknown_for: Duration,
+    /// Where lists are read, and objects are made that belong to no other one. `None`: there is no region.
+    pub home: Option<RegionId>,
+    /// A list holds the objects of all regions, not those of [`Self::home`] alone.
+    pub merges_lists: bool,
 }
 
 /// The longest waits. Each begins anew with what it waits for.

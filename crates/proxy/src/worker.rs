@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
+use nearway_affinity::{Nobody, Store};
 use nearway_route::{Live, Reader, Table};
 use nearway_telemetry::{
     ALL_DEPLOYMENTS, BreakerMetrics, ClientMetrics, FailoverMetrics, Metrics, NO_CLIENT, NO_REGION,
@@ -35,6 +36,10 @@ pub struct Worker {
     pub replay: ReplayBudget,
     /// Where requests that belong together went; the same one for each worker.
     pub affinity: Arc<Affinity>,
+    /// Which region owns which object; the same for each worker.
+    pub owners: Arc<dyn Store>,
+    /// The ids that no region knew of late; the same for each worker.
+    pub nobody: Arc<Nobody>,
     /// To the ranking.
     pub reports: mpsc::Sender<Report>,
 }

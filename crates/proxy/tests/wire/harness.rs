@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nearway_proxy::{Fences, Places, Report, Rule, Settings, Target, Timeouts, Worker};
+use nearway_affinity::Owners;
+use nearway_proxy::{
+    Fences, Places, Report, Rule, Settings, StateSettings, Target, Timeouts, Worker,
+};
 use nearway_route::{
     Asked, Backoff, BreakerSettings, Cooldown, DeploymentSet, Live, Moment, Outcome, RankBy,
     Ranker, RegionId, RegionSpec, RoutingSettings, Sample, Source, Strategy, Switch, Table,
@@ -173,6 +176,8 @@ impl Proxy {
                     clock: Clock::start(),
                     replay: ReplayBudget::default(),
                     affinity: Arc::default(),
+                    owners: Arc::new(Owners::new(1024, Duration::from_secs(3600))),
+                    nobody: Arc::default(),
                     reports: sender,
                 };
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -272,6 +277,11 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
         unauthorized_for: Duration::from_secs(60),
         lacking_for: Duration::from_secs(300),
         last_resort: true,
+        state: StateSettings {
+            unknown_for: Duration::from_secs(30),
+            home: Some(RegionId(1)),
+            merges_lists: false,
+        },
         log_requests: false,
     }
 }
