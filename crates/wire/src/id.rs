@@ -29,6 +29,14 @@ impl IdDigest {
         [u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes([i, j, k, l, m, n, o, p])]
     }
 
+    /// The digest of these [`Self::halves`].
+    #[must_use]
+    pub const fn from_halves([high, low]: [u64; 2]) -> Self {
+        let [a, b, c, d, e, f, g, h] = high.to_be_bytes();
+        let [i, j, k, l, m, n, o, p] = low.to_be_bytes();
+        Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+    }
+
     fn cut(whole: &[u8]) -> Self {
         let mut digest = [0; LENGTH];
         digest.iter_mut().zip(whole).for_each(|(byte, of)| *byte = *of);
@@ -75,6 +83,7 @@ mod tests {
         // FIPS 180-4, the example of one block
         let abc = [0xba78_16bf_8f01_cfea, 0x4141_40de_5dae_2223];
         assert_eq!(IdDigest::of(b"abc").halves(), abc);
+        assert_eq!(IdDigest::from_halves(abc), IdDigest::of(b"abc"));
         let mut hasher = IdHasher::default();
         [&b"a"[..], b"", b"bc"].iter().for_each(|piece| hasher.write(piece));
         assert_eq!(hasher.finish(), IdDigest::of(b"abc"));
