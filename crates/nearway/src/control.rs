@@ -26,7 +26,7 @@ use crate::chores;
 use crate::fitness;
 use crate::in_force::InForce;
 use crate::listen::Listeners;
-use crate::owners::Kept;
+use crate::owners::{Kept, OwnersFileError};
 use crate::reload::{self, Reload};
 use crate::snapshot::{self, Keeper, Resumed};
 use crate::tasks::Tasks;
@@ -66,6 +66,9 @@ pub enum RunError {
     /// A defect in the declaration of a metric.
     #[error(transparent)]
     Metrics(#[from] InvalidBuckets),
+    /// The file of owners cannot be used.
+    #[error(transparent)]
+    Owners(#[from] OwnersFileError),
     /// A bound listener cannot be used.
     #[error("a bound listener cannot be used: {0}")]
     Listener(#[from] std::io::Error),
@@ -93,9 +96,9 @@ pub async fn run(
         Some(file) => snapshot::resume(file, &parts.proxy, config.routing.window).await,
         None => Resumed::default(),
     };
-    let owners = Rc::new(Kept::new(&config.state, &parts));
     let clock = Clock::start_at(resumed.oldest());
     let metrics = Metrics::new(BUILD)?;
+    let owners = Rc::new(Kept::open(&config.state, &parts, metrics.state()).await?);
     let Resumed { learned, later } = resumed;
     let (ranker, table) = resumed_table(&parts.probe, &learned, later, clock.now().into());
     let table = Arc::new(Live::new(table));
@@ -120,7 +123,7 @@ pub async fn run(
     tasks.start_droppable(chores::forward(reports, prober_report));
     tasks.start_droppable(chores::tend(pools, settings.clone()));
     tasks.start_droppable(chores::upkeep(metrics.clone()));
-    tasks.start_droppable(owners.clone().show(metrics.state()));
+    tasks.start_droppable(owners.clone().show());
     tasks.start_droppable(fitness::watch(table.clone(), metrics.clone(), clock));
     tasks.start_droppable(chores::first_round(first_round, board.clone()));
 
@@ -164,6 +167,7 @@ pub async fn run(
 
     let ended = until_drained(&mut workers, &shutdown, &stop, &board, drain).await;
     tasks.stop().await;
+    owners.close().await;
     ended
 }
 

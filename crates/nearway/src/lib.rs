@@ -32,6 +32,7 @@ pub use assemble::AssembleError;
 pub use cli::{Cli, Command, ConfigFile, Demo, Explain, Probe, Serve, Sim};
 pub use control::{Hooks, RunError, Serving, run};
 pub use listen::{BindError, Listeners};
+pub use owners::OwnersFileError;
 pub use reload::Reload;
 pub use source::{Fingerprint, Loaded, Source};
 pub use workers::WorkerError;

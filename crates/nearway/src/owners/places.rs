@@ -27,7 +27,7 @@ impl Place {
 }
 
 /// Every place that this process has known, by the numbers of its regions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     /// A number stands for one place for ever, a place may have had several numbers; the one of now comes
     /// last. One more for each region that a reload changes.
@@ -53,12 +53,28 @@ impl Places {
         }
         moved
     }
+
+    /// Where the objects of a region live, be it configured now or earlier in this process.
+    pub(super) fn of(&self, id: RegionId) -> Option<&Place> {
+        self.known.iter().find(|(known, _)| *known == id).map(|(_, place)| place)
+    }
+
+    /// The number that a place has now, or had last.
+    pub(super) fn id(&self, place: &Place) -> Option<RegionId> {
+        self.known.iter().rfind(|(_, known)| known == place).map(|(id, _)| *id)
+    }
 }
 
 /// A digest as a number, its first byte the highest.
-pub(crate) fn number(digest: IdDigest) -> u128 {
+pub(super) fn number(digest: IdDigest) -> u128 {
     let [high, low] = digest.halves();
     u128::from(high) << 64 | u128::from(low)
+}
+
+/// The digest that is this number.
+pub(super) fn digest(number: u128) -> IdDigest {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = number.to_be_bytes();
+    IdDigest::from_halves([u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes(rest)])
 }
 
 #[cfg(test)]
@@ -78,6 +94,12 @@ mod tests {
         assert_eq!(follow(&mut places, &[(2, region("a")), (1, region("b"))]), [(0, 2)]);
         assert_eq!(follow(&mut places, &[(1, region("b"))]), [], "gone for a while");
         assert_eq!(follow(&mut places, &[(3, region("a"))]), [(0, 3), (2, 3)]);
+    }
+
+    #[test]
+    fn a_digest_is_a_number_and_back() {
+        let id = IdDigest::of(b"file-1");
+        assert_eq!((digest(number(id)), number(digest(5))), (id, 5));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::names::{self, Family};
 use crate::registry::Metrics;
 
 /// Ids learned and looked up, searches and their cost, and the store itself.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StateMetrics {
     learned: [Counter; Learning::ALL.len()],
     lookups: [Counter; Lookup::ALL.len()],
