@@ -5,7 +5,7 @@ use std::time::Duration;
 use nearway_sim::Change;
 use serde_json::Value;
 
-use crate::harness::{Proxy, Regions, config};
+use crate::harness::{Proxy, Regions, config, region};
 use crate::raw::eventually;
 
 const EXPLAIN: &str = "/api/explain?deployment=gpt-4o";
@@ -57,4 +57,19 @@ fn a_restart_with_a_snapshot_knows_who_is_fast_and_one_without_does_not() {
         (&anew["chosen"]["region"], &anew["lead"]["verdict"]),
         (&"east".into(), &"configured".into())
     );
+}
+
+#[test]
+fn the_file_of_owners_is_free_for_the_next_process_once_one_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("owners.redb");
+    let state = format!("state: {{entries: 1024, file: '{}'}}", file.display());
+    let yaml = config(&[region("only", "http://127.0.0.1:9", "")], &state);
+    for _ in 0..2 {
+        let proxy = Proxy::start(&yaml);
+        eventually("the memory for owners is shown", || {
+            proxy.admin("/metrics").text().contains("nearway_state_bytes 16384\n")
+        });
+        assert!(file.is_file());
+    }
 }
