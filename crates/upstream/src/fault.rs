@@ -63,6 +63,8 @@ pub enum FaultKind {
     ServerError,
     /// 400: the input is longer than this deployment, a provisioned one, takes.
     ContextLength,
+    /// 400 or 404: it does not know an object that the request names, which lives elsewhere.
+    UnknownObject,
     /// Any other status that is not a success.
     Rejected,
     /// The client's own body failed or stalled.
@@ -131,6 +133,7 @@ impl FaultKind {
             Self::Throttled => "throttled",
             Self::ServerError => "server_error",
             Self::ContextLength => "context_length",
+            Self::UnknownObject => "unknown_object",
             Self::Rejected => "rejected",
             Self::ClientBody => "client_body",
         }
@@ -140,7 +143,9 @@ impl FaultKind {
     #[must_use]
     pub fn side(self) -> Side {
         match self {
-            Self::ClientBody | Self::ContextLength | Self::Rejected => Side::Client,
+            Self::ClientBody | Self::ContextLength | Self::UnknownObject | Self::Rejected => {
+                Side::Client
+            }
             Self::Local => Side::Nearway,
             Self::TotalTimeout => Side::Nobody,
             Self::Throttled

@@ -142,12 +142,17 @@ impl RegionBody {
     /// All of a short body, which stays to be read; `None` if it is longer than `limit` bytes, breaks
     /// off or does not come to its end soon.
     pub async fn peek_whole(&mut self, limit: usize) -> Option<Bytes> {
+        self.peek_whole_within(limit, DETACH_PATIENCE).await
+    }
+
+    /// The same of a body that may take so long to come to its end.
+    pub async fn peek_whole_within(&mut self, limit: usize, patience: Duration) -> Option<Bytes> {
         let mut bytes = 0;
         let reading = self.read_until(|data| {
             bytes += data.len();
             bytes > limit
         });
-        let ended = matches!(timeout(DETACH_PATIENCE, reading).await, Ok(Ok(false)));
+        let ended = matches!(timeout(patience, reading).await, Ok(Ok(false)));
         // one piece, nearly always
         self.ahead.make_contiguous();
         ended.then(|| match self.ahead.as_slices().0 {

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 pub use operation::Operation;
-pub use rename::rename;
+pub use rename::{parameter, rename, sibling, with_parameter};
 pub use target::BadTarget;
 
 pub(crate) use rename::RESERVED;
