@@ -5,13 +5,20 @@
 //! remembered in a store. Ids are read, never rewritten, and kept as digests. Pure: no sockets, no runtime,
 //! no clock, no files.
 
+pub mod answer;
+pub mod cursors;
+pub mod home;
+pub mod merge;
 mod minute;
 mod nobody;
 mod owners;
+pub mod request;
 mod store;
 pub mod target;
+mod whereabouts;
 
 pub use minute::Minute;
 pub use nobody::Nobody;
 pub use owners::{Owners, Used};
 pub use store::{Learned, Store};
+pub use whereabouts::{Named, Whereabouts, whereabouts};
