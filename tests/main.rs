@@ -32,6 +32,8 @@ mod http2;
 #[cfg(test)]
 mod http2_region;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 #[path = "../crates/proxy/tests/wire/raw.rs"]
 #[expect(dead_code, reason = "the tests of the proxy use the rest of it")]
 mod raw;

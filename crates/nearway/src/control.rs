@@ -145,6 +145,7 @@ pub async fn run(
         affinity: Arc::default(),
         owners: owners.store(),
         nobody: Arc::default(),
+        cursors: Arc::default(),
         reports: report,
     };
     let drain = config.timeouts.drain;

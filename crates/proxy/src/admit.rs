@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST,
+    TRANSFER_ENCODING,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use nearway_wire::headers::{REASON_HEADER, REGION_HEADER, SESSION_HEADER, strip_hop_by_hop};
@@ -33,10 +36,30 @@ impl Admitted {
         self.headers.unsent().is_some_and(|headers| headers.contains_key(EXPECT))
     }
 
+    /// The head of a request without a body that comes from the same client, whose answer Nearway reads;
+    /// `None` once an attempt has the headers.
+    pub(crate) fn reading(&self) -> Option<Self> {
+        let mut headers = self.headers.unsent()?.clone();
+        for name in OF_THE_BODY {
+            headers.remove(name);
+        }
+        Some(Self {
+            method: Method::GET,
+            headers: Headers::new(headers),
+            upgrade: None,
+            patience: self.patience,
+            length: None,
+        })
+    }
+
     pub(crate) fn content_type(&self) -> Option<&HeaderValue> {
         self.headers.unsent().and_then(|headers| headers.get(CONTENT_TYPE))
     }
 }
+
+/// What belongs to a body, and what would make an answer hard to read.
+const OF_THE_BODY: [HeaderName; 6] =
+    [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, TRANSFER_ENCODING, EXPECT, ACCEPT_ENCODING];
 
 /// Checks the head against the settings and splits the hop from the message. `upgrade` is the
 /// protocol that the head asks for.

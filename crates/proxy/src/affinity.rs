@@ -32,8 +32,8 @@ pub struct Affinity {
 /// Which requests belong together, and what that is worth.
 #[derive(Clone, Copy, Debug)]
 pub struct AffinitySettings {
-    /// Prompts that begin alike belong together, as do requests that say so; both from so many tokens on.
-    /// `None`: only requests that say so, of any size.
+    /// Prompts that begin alike belong together, as do requests whose bodies say so; both from so many tokens
+    /// on. `None`: only requests that say so, of any size. Who names a session in the head always says so.
     pub prompts_from: Option<u32>,
     /// By how much a home may be slower than the best region, for each 1,000 tokens of the prompt; at
     /// least 20 ms.
@@ -54,8 +54,12 @@ impl AffinitySettings {
     }
 
     /// By how many milliseconds the home of a request may be slower than the best region, where this share of
-    /// the prompts that stay is read from a cache. Who asks to stay is not held to that.
-    pub(crate) fn bound(&self, prompt_tokens: u32, cached: f64) -> f64 {
+    /// the prompts that stay is read from a cache. Who `asks` to stay is not held to that, nor to a prompt's
+    /// size.
+    pub(crate) fn bound(&self, prompt_tokens: u32, cached: f64, asks: bool) -> f64 {
+        if asks {
+            return self.bound_max.as_secs_f64() * 1_000.0;
+        }
         let thousands = f64::from(prompt_tokens) / 1_000.0;
         let saved = self.bound_per_1k_tokens.as_secs_f64() * thousands;
         let bound = saved.max(BOUND_LEAST.as_secs_f64()).min(self.bound_max.as_secs_f64());
@@ -100,7 +104,7 @@ impl Affinity {
     ) -> Option<Kin> {
         let affinity = settings.affinity.as_ref()?;
         let common = identity.session.or(in_body)?;
-        if identity.shape.prompt < affinity.least_tokens() {
+        if identity.shape.prompt < affinity.least_tokens() && identity.session.is_none() {
             return None;
         }
         let clients = settings.clients.as_ref().zip(identity.client);
@@ -128,7 +132,7 @@ mod tests {
                 bound_max: Duration::from_millis(most),
                 ttl: Duration::from_secs(600),
             };
-            settings.bound(tokens, 0.5)
+            settings.bound(tokens, 0.5, false)
         };
         for (tokens, most, expected) in [
             (0, 1_000, 20.0),

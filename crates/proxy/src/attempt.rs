@@ -22,10 +22,12 @@ use nearway_wire::model::{ModelField, renamed};
 use tokio::time::timeout;
 
 use crate::admit::Admitted;
+use crate::belong::{Before, Bonds, belong, named_in_body};
 use crate::hold_body::{Means, Outgoing, Seen, hold_body};
 use crate::identify::Identity;
+use crate::settle::Settle;
 use crate::shape::shape;
-use crate::{Refusal, Target};
+use crate::{Refusal, Settings, Target};
 
 /// How long a connection may take to give back the body of an attempt that has ended.
 const HOMECOMING: Duration = Duration::from_millis(100);
@@ -60,8 +62,10 @@ impl Original {
     /// The client's failure to deliver it.
     pub(crate) async fn hold_body(&mut self, means: Means<'_>) -> Result<(), Refusal> {
         let Self { outgoing, admitted, identity, .. } = self;
-        let Seen { model, asked, kin, bytes } =
+        let Seen { model, asked, kin, found, bytes } =
             hold_body(outgoing, admitted, identity, means).await?;
+        identity.stores = asked.stores == Some(true);
+        identity.bonds.named.extend(named_in_body(identity.operation, &found));
         if let Some(field) = &model {
             identity.deployment = Some(field.name.as_str().into());
         }
@@ -69,6 +73,27 @@ impl Original {
         identity.kin = means.affinity.kin(kin, identity, means.settings);
         self.model = model;
         Ok(())
+    }
+
+    /// Finds out where it belongs, as far as that is known.
+    ///
+    /// # Errors
+    /// It can go nowhere.
+    pub(crate) fn belong(
+        &mut self,
+        settings: &Settings,
+        settle: &mut Settle,
+    ) -> Result<Before, Refusal> {
+        belong(&mut self.identity, &self.admitted.method, settings, settle)
+    }
+
+    /// A request of its own, without a body, of the same client, that reads `target` where `bonds` say; `None`
+    /// if it can't be written.
+    pub(crate) fn reading(&self, target: String, bonds: Bonds) -> Option<Box<Self>> {
+        let identity = self.identity.reading(target, bonds)?;
+        let admitted = self.admitted.reading()?;
+        let (model, outgoing, interim, home) = (None, Outgoing::Empty, None, None);
+        Some(Box::new(Self { identity, admitted, model, outgoing, interim, home }))
     }
 
     /// Sends the request to one region; it is under way before anything is awaited, so that no

@@ -38,7 +38,17 @@ pub(crate) fn choose(
     identity: &Identity,
     settings: &Settings,
 ) -> Option<Choice> {
-    let entry = plan.next(ranking, now, |entry| allowed(entry, identity, settings))?;
+    let allowed = |entry: &Entry| allowed(entry, identity, settings);
+    let near = identity.bonds.near.filter(|_| plan.attempts() == 0);
+    let is_near = |entry: &Entry| {
+        near == Some(entry.region)
+            && allowed(entry)
+            && entry.condition(identity.lack(), now) <= Condition::NearlySpent
+    };
+    let entry = match near.and_then(|_| plan.next(ranking, now, is_near)) {
+        Some(near) => near,
+        None => plan.next(ranking, now, allowed)?,
+    };
     chosen((entry, plan.why()), ranking, identity, settings)
 }
 
@@ -122,6 +132,22 @@ pub(crate) fn fit_in(
     }
 }
 
+/// How the one region is that the request belongs to; `None` if it belongs to none, or that is not ranked.
+pub(crate) fn condition_of_only(
+    ranking: &Ranking,
+    now: Moment,
+    identity: &Identity,
+) -> Option<(Arc<str>, Condition)> {
+    let only = identity.bonds.only?;
+    let entry = ranking.order.iter().find(|entry| entry.region == only)?;
+    Some((entry.name.clone(), entry.condition(identity.lack(), now)))
+}
+
+/// How many regions may get this request, fit or not.
+pub(crate) fn all_choices(ranking: &Ranking, identity: &Identity, settings: &Settings) -> usize {
+    ranking.order.iter().filter(|entry| allowed(entry, identity, settings)).count()
+}
+
 /// Whether a fence is all that keeps this request from being served.
 pub(crate) fn is_fenced_in(identity: &Identity, settings: &Settings) -> bool {
     let mut places = settings.regions.iter().enumerate();
@@ -131,7 +157,9 @@ pub(crate) fn is_fenced_in(identity: &Identity, settings: &Settings) -> bool {
 /// What the request must not or can not use. Every choice asks this, fences first of all: first attempts,
 /// further ones, second ones beside them, and pins.
 fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {
-    if identity.pin.as_ref().is_some_and(|pin| **pin != *entry.name) {
+    if identity.pin.as_ref().is_some_and(|pin| **pin != *entry.name)
+        || identity.bonds.only.is_some_and(|only| only != entry.region)
+    {
         return false;
     }
     let Some((place, target)) = settings.target(entry.region) else { return false };

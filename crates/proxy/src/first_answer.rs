@@ -5,7 +5,11 @@
 //! failure may pass, the same ones are asked again after a pause.
 
 mod judge;
+mod look_up;
 mod send;
+mod unknown;
+
+pub(crate) use look_up::look_up;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -45,8 +49,10 @@ pub(crate) async fn first_answer<T: Transport>(
     let now = settle.moment(elapsed);
     let plan = plan(original, prepared.settings.last_resort).at_home(settle.home(now));
     let tries = usize::try_from(prepared.settings.attempts).unwrap_or(usize::MAX);
-    let most = choices(ranking, now, &original.identity, &prepared.settings).min(tries);
-    let (tried, last) = (Vec::new(), None);
+    let most = choices(ranking, now, &original.identity, &prepared.settings);
+    // a search ends with the last region, not with the last attempt
+    let most = if original.identity.bonds.searches { most } else { most.min(tries) };
+    let (before, tried, last, wrong) = (settle.attempts(), Vec::new(), None, None);
     let mut search = Search {
         transport,
         original,
@@ -56,9 +62,12 @@ pub(crate) async fn first_answer<T: Transport>(
         plan,
         most,
         deadline,
+        before,
         tried,
         last,
+        wrong,
     };
+    search.refuse_early(elapsed)?;
     search.run(elapsed).await
 }
 
@@ -80,9 +89,13 @@ struct Search<'a, T> {
     most: usize,
     /// When the attempts must be over, since the request came.
     deadline: Duration,
+    /// Attempts that were made for the request before this.
+    before: u32,
     tried: Vec<Tried>,
     /// What a region that was asked in vain said itself, and its place.
     last: Option<(Box<Reply>, usize)>,
+    /// What the first region said, and its place, that does not know what the request names.
+    wrong: Option<(Box<Reply>, usize)>,
 }
 
 /// How a stream's first event is waited for.
@@ -108,7 +121,7 @@ impl<T: Transport> Search<'_, T> {
         let settings = &*prepared.settings;
         let deployment = self.original.identity.deployment.as_deref();
         let fixed = deployment.and_then(|name| settings.first_token_of.get(name).copied());
-        while self.settle.attempts() < settings.attempts && elapsed < self.deadline {
+        while self.attempts() < settings.attempts && elapsed < self.deadline {
             let Some(choice) = self.choose(elapsed) else {
                 let Some(pause) = self.pause(elapsed) else { break };
                 sleep(pause).await;
@@ -125,12 +138,20 @@ impl<T: Transport> Search<'_, T> {
                 return Ok(reply);
             }
             elapsed = self.settle.elapsed();
-            let goes_on = self.tried.last().is_some_and(|tried| tried.goes_on);
-            if !goes_on || !self.settle.may_retry(elapsed) {
+            let Some(last) = self.tried.last().filter(|last| last.goes_on) else { break };
+            if last.kind != FaultKind::UnknownObject && !self.settle.may_retry(elapsed) {
                 break;
             }
         }
         self.nobody(elapsed >= self.deadline)
+    }
+
+    /// How many regions have failed or may still answer: one that only says that another is meant costs
+    /// none.
+    fn attempts(&self) -> u32 {
+        let wrong = self.tried.iter().filter(|tried| tried.kind == FaultKind::UnknownObject);
+        let wrong = u32::try_from(wrong.count()).unwrap_or(u32::MAX);
+        self.settle.attempts().saturating_sub(self.before).saturating_sub(wrong)
     }
 
     fn choices(&self, elapsed: Duration) -> usize {
@@ -174,8 +195,10 @@ impl<T: Transport> Search<'_, T> {
         let region = asked.region.name().clone();
         let goes_on = step != Step::GiveUp;
         self.tried.push(Tried { region, kind, hint, goes_on, may_have_created });
-        if let Some(reply) = reply {
-            self.last = Some((reply, place));
+        match reply {
+            Some(reply) if kind == FaultKind::UnknownObject => self.is_elsewhere(reply, place),
+            Some(reply) => self.last = Some((reply, place)),
+            None => {}
         }
         Ok(None)
     }
@@ -184,7 +207,9 @@ impl<T: Transport> Search<'_, T> {
     fn pause(&self, elapsed: Duration) -> Option<Duration> {
         let last = self.tried.last()?;
         let throttled = self.tried.iter().any(|tried| tried.kind == FaultKind::Throttled);
-        if !last.goes_on || throttled || !may_pass(last.kind) {
+        // nobody else will answer, and the client should know
+        let is_bound = self.original.identity.bonds.only.is_some() || self.wrong.is_some();
+        if !last.goes_on || throttled || is_bound || !may_pass(last.kind) {
             return None;
         }
         let failed = self.settle.attempts().saturating_sub(1);
@@ -273,6 +298,9 @@ impl<T: Transport> Search<'_, T> {
     /// No region did better: what one of them said is the answer, else Nearway's own.
     fn nobody(&mut self, time_is_up: bool) -> Result<Box<Reply>, Refusal> {
         let tried = std::mem::take(&mut self.tried);
+        if let Some(wrong) = self.wrong.take() {
+            return self.unknown(wrong, tried);
+        }
         match self.last.take() {
             Some((mut reply, place)) => {
                 self.settle.answering_from(place);
@@ -284,6 +312,7 @@ impl<T: Transport> Search<'_, T> {
                 Ok(reply)
             }
             None if tried.is_empty() => Err(self.nowhere()),
+            None if self.original.identity.bonds.only.is_some() => Err(self.owner_failed(tried)),
             None if time_is_up => Err(Refusal::TimeIsUp(tried)),
             None => Err(Refusal::Unreachable(tried)),
         }

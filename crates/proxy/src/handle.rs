@@ -9,19 +9,19 @@ use std::rc::Rc;
 
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use nearway_upstream::{Interim, Reply, Transport};
-use nearway_wire::endpoint::Operation;
 use nearway_wire::headers::upgrade_requested;
 use tokio_util::task::TaskTracker;
 
 use crate::admit::admit;
 use crate::attempt::Original;
 use crate::authenticate::{authenticate, authorize};
+use crate::belong::Before;
 use crate::client_io::Busy;
-use crate::first_answer::first_answer;
+use crate::first_answer::{first_answer, look_up};
 use crate::hold_body::Means;
 use crate::identify::{LastTarget, identify, names_more};
+use crate::lists::{is_merged, merged_list};
 use crate::relay::relay;
 use crate::settle::Settle;
 use crate::tunnel::tunnel;
@@ -51,12 +51,21 @@ pub(crate) fn handle<T: Transport>(
                 if let Some(interim) = &original.interim {
                     interim.close();
                 }
-                answer.map(|reply| (reply, original.identity.operation))
+                answer.map(|reply| {
+                    let Original { identity, admitted, .. } = &*original;
+                    let learner = settle.shows_owner(identity, &admitted.method, &reply.response);
+                    (reply, identity.operation, learner)
+                })
             }
             Err(refusal) => Err(refusal),
         };
         Ok(match answer {
-            Ok((reply, operation)) => pass_on(reply, operation, client, settle, &tasks),
+            Ok((reply, operation, learner)) => match client {
+                Some(client) if reply.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    tunnel(reply, client, settle, &tasks)
+                }
+                _ => relay(reply, operation, learner, settle),
+            },
             Err(refusal) => {
                 settle.refused(refusal.status(), refusal.code());
                 let attempts = settle.attempts_header();
@@ -99,22 +108,16 @@ async fn answer<T: Transport>(
     settle.identified(&original.identity);
     authorize(&original.identity, settings)?;
     let table = context.table();
-    let ranking = table.ranking(original.identity.deployment.as_deref());
-    first_answer(&context.transport, ranking, original, settle, elapsed).await
-}
-
-/// The region's answer in the form that the client asked for.
-fn pass_on(
-    reply: Box<Reply>,
-    operation: Operation,
-    client: Option<OnUpgrade>,
-    settle: Box<Settle>,
-    tasks: &TaskTracker,
-) -> Response<ClientBody> {
-    match client {
-        Some(client) if reply.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            tunnel(reply, client, settle, tasks)
-        }
-        _ => relay(reply, operation, settle),
+    let transport = &context.transport;
+    let everywhere = table.ranking(None);
+    if is_merged(original, settings) {
+        return Box::pin(merged_list(transport, everywhere, original, settle)).await;
     }
+    if let Before::Ask(place, path) = original.belong(settings, settle)? {
+        let asked = look_up(transport, everywhere, original, (place, path), settle);
+        let owner = Box::pin(asked).await?;
+        original.identity.bonds.found(place, owner);
+    }
+    let ranking = table.ranking(original.identity.deployment.as_deref());
+    first_answer(transport, ranking, original, settle, settle.elapsed()).await
 }

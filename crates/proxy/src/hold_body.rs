@@ -5,7 +5,7 @@
 //! while its deployment is not known yet is it read ahead, in one pass and up to the configured limit.
 //! Beyond as much as a small body has, it waits until there is room for all that it may need; meanwhile
 //! nothing is read of it, so that its client waits too. Of one that streams no more is looked at for whom it
-//! belongs to than has arrived. Where fences go by the deployment's name, it is
+//! belongs to than has arrived; one that may name objects of a region is read ahead to its end. Where fences go by the deployment's name, it is
 //! read ahead to its end, since a second name there would be another reader's.
 
 use std::future::poll_fn;
@@ -15,7 +15,10 @@ use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
+use nearway_affinity::request::fields;
 use nearway_upstream::{BodyLimits, Failed, Held, LazyTimer, Replay, ReplayLimits, Reserved};
+use nearway_wire::endpoint::Operation;
+use nearway_wire::fields::Found;
 use nearway_wire::model::{Asked, BodyKind, ModelField, ModelScan, Scan, body_kind};
 use tokio::time::{Instant, timeout};
 
@@ -51,6 +54,8 @@ pub(crate) struct Seen {
     pub(crate) asked: Asked,
     /// The hash of what it has in common with others, where that is looked for.
     pub(crate) kin: Option<u64>,
+    /// What it names that lives in a region.
+    pub(crate) found: Vec<Found>,
     /// How long it is; as far as it was read where its head does not say so.
     pub(crate) bytes: u64,
 }
@@ -102,7 +107,7 @@ pub(crate) async fn hold_body(
         check_size(read, limits)?;
         kept.read_ahead(&chunk);
     }
-    while search.lacks_kin() && read < most.min(SMALL) && !admitted.waits_to_send() {
+    while search.may_tell_more() && read < most.min(SMALL) && !admitted.waits_to_send() {
         let Some(chunk) = arrived_chunk(incoming).await? else { break };
         search.feed(&chunk);
         read += chunk.len();
@@ -188,6 +193,8 @@ pub(crate) fn refusal(failed: Failed, settings: &Settings) -> Refusal {
 struct Search {
     scan: ModelScan,
     goes_on: bool,
+    // what it names decides where it may go: all of it is looked at
+    to_the_end: bool,
     model: Option<ModelField>,
 }
 
@@ -195,6 +202,7 @@ impl Search {
     fn new(admitted: &Admitted, identity: &Identity, means: Means<'_>) -> Self {
         let Means { settings, affinity, .. } = means;
         let kind = body_kind(admitted.content_type());
+        let is_json = kind == BodyKind::Json;
         let goes_on = identity.wants_body() && kind != BodyKind::Opaque;
         let scan = match goes_on {
             true if settings.go_by_name(identity) => ModelScan::of_the_only(kind),
@@ -202,17 +210,24 @@ impl Search {
             false => ModelScan::without_model(&kind),
         };
         let scan = affinity.seek(scan, admitted, identity, settings);
-        Self { scan, goes_on, model: None }
+        let fields = fields(identity.operation).filter(|_| identity.pin.is_none());
+        // the body of a chat is large and hardly ever names anything: no more is looked at than is here
+        let to_the_end = is_json && identity.operation != Operation::ChatCompletions;
+        let scan = match fields {
+            Some(fields) => scan.seeking_fields(fields.clone()),
+            None => scan,
+        };
+        Self { scan, goes_on, to_the_end, model: None }
     }
 
-    /// Whether more must be read for the deployment.
+    /// Whether more must be read for the deployment, or for what it names.
     fn goes_on(&self) -> bool {
-        self.goes_on
+        self.goes_on || (self.to_the_end && self.scan.seeks_fields())
     }
 
-    /// Whether more of the body may tell whom it belongs to, and nothing has yet.
-    fn lacks_kin(&self) -> bool {
-        self.scan.lacks_kin()
+    /// Whether more of the body may tell where it belongs.
+    fn may_tell_more(&self) -> bool {
+        self.scan.lacks_kin() || self.scan.seeks_fields()
     }
 
     fn feed(&mut self, chunk: &[u8]) {
@@ -226,7 +241,13 @@ impl Search {
     }
 
     fn seen(self, bytes: usize) -> Seen {
-        let (asked, kin) = (self.scan.asked(), self.scan.kin());
-        Seen { model: self.model, asked, kin, bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
+        let (asked, kin, found) = (self.scan.asked(), self.scan.kin(), self.scan.found().to_vec());
+        Seen {
+            model: self.model,
+            asked,
+            kin,
+            found,
+            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        }
     }
 }

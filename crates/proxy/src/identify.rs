@@ -8,12 +8,14 @@ use std::rc::Rc;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
+use nearway_affinity::Named;
 use nearway_route::{Kin, Lack, MAX_OPERATIONS, Shape};
-use nearway_wire::endpoint::{self, Operation};
+use nearway_wire::endpoint::{self, Endpoint, Operation};
 use nearway_wire::headers::{REASON_HEADER, REGION_HEADER, names_further_deployment};
 use nearway_wire::model::Asked;
 
 use crate::Refusal;
+use crate::belong::{Bonds, named_in_target};
 use crate::shape::shape;
 
 /// A request, read as far as its head goes.
@@ -27,8 +29,14 @@ pub(crate) struct Identity {
     pub(crate) deployment: Option<Rc<str>>,
     /// Where its name stands in the target, if it stands there.
     pub(crate) in_target: Option<Range<usize>>,
+    /// Where the operation begins in it.
+    pub(crate) operation_at: usize,
+    /// What it names that lives in one region, and what follows from that.
+    pub(crate) bonds: Bonds,
     /// The region that the client insists on.
     pub(crate) pin: Option<Box<str>>,
+    /// It wants a chat completion to be kept.
+    pub(crate) stores: bool,
     /// The place of the client who sent it, where clients are configured.
     pub(crate) client: Option<usize>,
     /// What it has in common with the requests of its session, if it names one and that matters.
@@ -63,6 +71,36 @@ impl Identity {
         self.only_deployment().is_none() && self.uses_deployment
     }
 
+    /// That of a request of the same client that reads `target`, which belongs where `bonds` say; `None` if no
+    /// such request can be written.
+    pub(crate) fn reading(&self, target: String, bonds: Bonds) -> Option<Self> {
+        let target = PathAndQuery::try_from(target).ok()?;
+        let endpoint = endpoint::read(target.as_str()).ok()?;
+        let (operation, operation_at) = (endpoint.operation, endpoint.operation_at);
+        let shape = shape(operation, 0, Asked::default());
+        let (client, uses_deployment) = (self.client, false);
+        let (deployment, in_target, pin, session, kin) = (None, None, None, None, None);
+        let (stores, is_long, names_more, wants_reason) = (false, false, false, false);
+        Some(Self {
+            target,
+            operation,
+            deployment,
+            in_target,
+            operation_at,
+            bonds,
+            pin,
+            stores,
+            client,
+            session,
+            kin,
+            is_long,
+            names_more,
+            uses_deployment,
+            shape,
+            wants_reason,
+        })
+    }
+
     /// What a region would lack that does not have this operation.
     pub(crate) fn lack(&self) -> Lack {
         Lack::operation(self.operation as u8)
@@ -81,12 +119,15 @@ pub(crate) struct LastTarget(RefCell<(Box<str>, Said)>);
 #[derive(Clone, Debug)]
 struct Said {
     operation: Operation,
+    operation_at: usize,
     deployment: Option<(Rc<str>, Range<usize>)>,
+    // hardly ever any
+    named: Vec<Named>,
 }
 
 impl Default for Said {
     fn default() -> Self {
-        Self { operation: Operation::Other, deployment: None }
+        Self { operation: Operation::Other, operation_at: 0, deployment: None, named: Vec::new() }
     }
 }
 
@@ -102,7 +143,9 @@ impl LastTarget {
             Refusal::Malformed("The request target holds dot segments or control characters.")
         })?;
         let deployment = endpoint.deployment.map(|named| (named.name.into(), named.span));
-        let new = Said { operation: endpoint.operation, deployment };
+        let Endpoint { operation, operation_at, .. } = endpoint;
+        let named = named_in_target(target, operation_at);
+        let new = Said { operation, operation_at, deployment, named };
         if target.len() <= REMEMBERED_MAX {
             (*known, *said) = (target.into(), new.clone());
         }
@@ -128,7 +171,8 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
         ),
     };
     let (deployment, in_target) = said.deployment.unzip();
-    let operation = said.operation;
+    let (operation, operation_at) = (said.operation, said.operation_at);
+    let bonds = Bonds { named: said.named, ..Bonds::default() };
     let uses_deployment = operation.uses_deployment(&parts.method);
     let shape = shape(operation, 0, Asked::default());
     let wants_reason = parts.headers.contains_key(REASON_HEADER);
@@ -139,7 +183,10 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
         operation,
         deployment,
         in_target,
+        operation_at,
+        bonds,
         pin,
+        stores: false,
         client,
         session,
         kin,

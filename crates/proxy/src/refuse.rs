@@ -4,6 +4,8 @@
 //! on the wire"); every code begins with `nearway_`. What is said comes from Nearway alone: no
 //! header, body or credential of anybody is quoted.
 
+mod bound;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use nearway_route::Condition;
 use nearway_upstream::FaultKind;
 use nearway_wire::error_body::openai_error;
 use nearway_wire::headers::ATTEMPTS_HEADER;
+
+pub use bound::Bound;
 
 use crate::ClientBody;
 use crate::retry::may_pass;
@@ -78,6 +82,9 @@ pub enum Refusal {
     /// The whole time was spent on regions that did not answer.
     #[error("No region answered in time: {}.", list(.0))]
     TimeIsUp(Vec<Tried>),
+    /// It belongs to one region, and that one can't answer.
+    #[error(transparent)]
+    Bound(#[from] Bound),
 }
 
 /// One attempt that brought nothing.
@@ -115,7 +122,7 @@ fn states(out: &[(Arc<str>, Condition)]) -> String {
 }
 
 impl Refusal {
-    /// Every code, for metrics that exist from the start.
+    /// Every code but those of [`Bound`], for metrics that exist from the start.
     pub(crate) const CODES: [&'static str; 20] = [
         "nearway_malformed_request",
         "nearway_invalid_api_key",
@@ -160,6 +167,7 @@ impl Refusal {
                 None => StatusCode::BAD_GATEWAY,
             },
             Self::TimeIsUp(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Bound(bound) => bound.status(),
         }
     }
 
@@ -181,6 +189,7 @@ impl Refusal {
             Self::AllOut { .. } => "nearway_all_regions_out",
             Self::Unreachable(tried) => timeout_code(tried).unwrap_or("nearway_unreachable"),
             Self::TimeIsUp(_) => TIMEOUT,
+            Self::Bound(bound) => bound.code(),
         }
     }
 
@@ -204,6 +213,7 @@ impl Refusal {
                 tried.last().is_some_and(|last| last.may_have_created)
                     || tried.iter().all(|tried| will_last(tried.kind))
             }
+            Self::Bound(bound) => bound.is_final(),
         }
     }
 

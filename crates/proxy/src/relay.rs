@@ -21,6 +21,7 @@ use nearway_wire::headers::{
 use nearway_wire::remarks::Remarks;
 use tokio::time::Instant;
 
+use crate::learn::Learner;
 use crate::settle::Settle;
 use crate::stream_end::StreamEnd;
 use crate::{ClientBody, Timeouts};
@@ -50,6 +51,8 @@ pub(crate) struct Relayed {
     stream: Option<StreamEnd>,
     // of any other answer that counts tokens the last piece
     last: Option<Bytes>,
+    // of one that names what lives in its region
+    learner: Option<Box<Learner>>,
     broken: Option<Broken>,
 }
 
@@ -65,6 +68,7 @@ struct Broken {
 pub(crate) fn relay(
     reply: Box<Reply>,
     operation: Operation,
+    learner: Option<Box<Learner>>,
     mut settle: Box<Settle>,
 ) -> Response<ClientBody> {
     let (mut parts, body) = reply.response.into_parts();
@@ -95,7 +99,7 @@ pub(crate) fn relay(
     let watch = is_stream.then(|| FirstToken::new(operation));
     let stream = is_stream.then(|| StreamEnd::new(operation));
     let last = (!is_stream && shows_tokens).then(Bytes::new);
-    let relayed = Relayed { body, watch, clock, settle, stream, last, broken: None };
+    let relayed = Relayed { body, watch, clock, settle, stream, last, learner, broken: None };
     Response::from_parts(parts, ClientBody::relayed(Box::new(relayed)))
 }
 
@@ -111,6 +115,9 @@ impl Relayed {
         }
         if let Some(last) = &mut self.last {
             last.clone_from(data);
+        }
+        if let Some(learner) = &mut self.learner {
+            learner.passed(data);
         }
         let Some(watch) = &mut self.watch else { return };
         match watch.feed(data) {

@@ -39,6 +39,8 @@ pub(crate) fn next_step(fault: &Fault, facts: Facts) -> Step {
         FaultKind::Unauthorized if facts.own_credential => Step::NextRegion,
         FaultKind::Unauthorized => Step::GiveUp,
         FaultKind::MissingDeployment | FaultKind::ContextLength => Step::NextRegion,
+        // it said so before it did anything
+        FaultKind::UnknownObject => Step::NextRegion,
         // another region may have a connection open
         FaultKind::Local => Step::NextRegion,
         FaultKind::Reset if fault.reused && safe && !facts.freshened => Step::SameRegion,
@@ -82,6 +84,7 @@ pub(crate) fn may_pass(kind: FaultKind) -> bool {
             | FaultKind::Unauthorized
             | FaultKind::MissingDeployment
             | FaultKind::ContextLength
+            | FaultKind::UnknownObject
             | FaultKind::Throttled
     )
 }
@@ -106,6 +109,7 @@ pub(crate) fn lesson(kind: FaultKind) -> Lesson {
     match kind {
         FaultKind::ClientBody
         | FaultKind::ContextLength
+        | FaultKind::UnknownObject
         | FaultKind::Rejected
         | FaultKind::TotalTimeout
         | FaultKind::Local => Lesson::None,
@@ -146,7 +150,7 @@ mod tests {
     fn the_law() {
         use FaultKind::{
             ClientBody, Connect, ContextLength, Local, Rejected, Reset, ServerError, Throttled,
-            Unauthorized,
+            Unauthorized, UnknownObject,
         };
         use Sent::{All, Nothing, Part};
         use Step::{GiveUp, NextRegion, SameRegion};
@@ -169,6 +173,7 @@ mod tests {
             (Unauthorized, All, false, PLAIN, NextRegion),
             (Unauthorized, All, false, passed, GiveUp),
             (ContextLength, All, false, STATEFUL, NextRegion),
+            (UnknownObject, All, false, STATEFUL, NextRegion),
             (Rejected, All, false, PLAIN, GiveUp),
             (ClientBody, All, false, PLAIN, GiveUp),
         ];
@@ -213,6 +218,7 @@ mod tests {
         for kind in [
             FaultKind::ClientBody,
             FaultKind::ContextLength,
+            FaultKind::UnknownObject,
             FaultKind::Rejected,
             FaultKind::TotalTimeout,
             FaultKind::Local,

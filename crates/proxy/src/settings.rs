@@ -76,6 +76,17 @@ pub struct Settings {
     pub log_requests: bool,
 }
 
+/// Where requests go that have to do with objects that live in one region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateSettings {
+    /// How long it counts that no region knew an id; zero: not at all.
+    pub unknown_for: Duration,
+    /// Where lists are read, and objects are made that belong to no other one. `None`: there is no region.
+    pub home: Option<RegionId>,
+    /// A list holds the objects of all regions, not those of [`Self::home`] alone.
+    pub merges_lists: bool,
+}
+
 /// A region as the request path sees it.
 #[derive(Debug)]
 pub struct Target {
@@ -92,17 +103,6 @@ pub struct Target {
     /// Client's name to this region's name of a deployment; it serves these only. `None`: it
     /// serves any name unchanged.
     pub deployments: Option<HashMap<Box<str>, Arc<str>>>,
-}
-
-/// Where requests go that have to do with objects that live in one region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StateSettings {
-    /// How long it counts that no region knew an id; zero: not at all.
-    pub unknown_for: Duration,
-    /// Where lists are read, and objects are made that belong to no other one. `None`: there is no region.
-    pub home: Option<RegionId>,
-    /// A list holds the objects of all regions, not those of [`Self::home`] alone.
-    pub merges_lists: bool,
 }
 
 /// The longest waits. Each begins anew with what it waits for.

@@ -6,7 +6,11 @@
 mod beside;
 mod homes;
 mod lessons;
+mod owners;
 mod watch;
+
+use owners::InVain;
+pub(crate) use owners::minute;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -43,6 +47,7 @@ pub(crate) struct Settle {
     shape: Shape,
     // whom it belongs to, and where those went before it
     kin: Option<Kin>,
+    in_session: bool,
     home: Option<RegionId>,
     wants_reason: bool,
     received: Duration,
@@ -60,6 +65,10 @@ pub(crate) struct Settle {
     attempts: u32,
     // the answer is that of an earlier attempt
     answering: Option<usize>,
+    // the answer is made of several regions'
+    for_all: bool,
+    // of who owns what it names, while that is not known
+    search: Option<InVain>,
     status: Option<StatusCode>,
     added: Option<Duration>,
     outcome: Option<RequestOutcome>,
@@ -100,6 +109,7 @@ impl Settle {
             deployment_place,
             shape: Shape::PROBE,
             kin: None,
+            in_session: false,
             home: None,
             wants_reason: false,
             received,
@@ -111,6 +121,8 @@ impl Settle {
             sent_twice: false,
             attempts: 0,
             answering: None,
+            for_all: false,
+            search: None,
             status: None,
             added: None,
             outcome: None,
@@ -137,6 +149,10 @@ impl Settle {
         &self.prepared
     }
 
+    pub(crate) fn shared(&self) -> &Rc<Shared> {
+        &self.shared
+    }
+
     /// The client at this place sent it, where clients are configured.
     pub(crate) fn authenticated(&mut self, client: Option<usize>) {
         self.client = client;
@@ -147,6 +163,7 @@ impl Settle {
         self.lack = identity.lack();
         self.shape = identity.shape;
         self.kin = identity.kin;
+        self.in_session = identity.session.is_some();
         self.wants_reason = identity.wants_reason;
         self.deployment.clone_from(&identity.deployment);
         self.deployment_place = self.prepared.deployment_place(identity.deployment.as_deref());
@@ -294,6 +311,9 @@ impl Settle {
 
     /// The name of the region that answers.
     pub(crate) fn region_header(&self) -> Option<&HeaderValue> {
+        if self.for_all {
+            return None;
+        }
         let asked = || self.current.as_ref().map(|last| last.place);
         self.prepared.name(self.answering.or_else(asked)?)
     }

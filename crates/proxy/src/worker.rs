@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
+use nearway_affinity::cursors::Cursors;
 use nearway_affinity::{Nobody, Store};
 use nearway_route::{Live, Reader, Table};
 use nearway_telemetry::{
     ALL_DEPLOYMENTS, BreakerMetrics, ClientMetrics, FailoverMetrics, Metrics, NO_CLIENT, NO_REGION,
-    OTHER, ProxyMetrics, RouteMetrics,
+    OTHER, ProxyMetrics, RouteMetrics, StateMetrics,
 };
 use nearway_upstream::{Clock, Replay, ReplayBudget, Transport};
 use tokio::sync::{Notify, mpsc};
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::affinity::Affinity;
 use crate::budgets::Budgets;
 use crate::identify::LastTarget;
+use crate::refuse::Bound;
 use crate::report::Reports;
 use crate::{Refusal, Report, Settings};
 
@@ -40,6 +42,8 @@ pub struct Worker {
     pub owners: Arc<dyn Store>,
     /// The ids that no region knew of late; the same for each worker.
     pub nobody: Arc<Nobody>,
+    /// Where lists of all regions were left; the same for each worker.
+    pub cursors: Arc<Cursors>,
     /// To the ranking.
     pub reports: mpsc::Sender<Report>,
 }
@@ -64,6 +68,10 @@ pub(crate) struct Shared {
     pub(crate) reports: Reports,
     pub(crate) budgets: Budgets,
     pub(crate) affinity: Arc<Affinity>,
+    pub(crate) owners: Arc<dyn Store>,
+    pub(crate) nobody: Arc<Nobody>,
+    pub(crate) cursors: Arc<Cursors>,
+    pub(crate) state: StateMetrics,
     /// Rung every [`LOOK_EVERY`](crate::leave::LOOK_EVERY), for those that wait.
     pub(crate) look: Notify,
     /// The time to finish is over: what is not settled yet is cut.
@@ -95,6 +103,7 @@ impl<T: Transport> Context<T> {
         let prepared = Rc::new(Prepared::new(settings.load().clone(), &worker.metrics));
         let metrics = worker.metrics.proxy();
         metrics.declare(&Refusal::CODES);
+        metrics.declare(&Bound::CODES);
         Self {
             transport,
             last_target: LastTarget::default(),
@@ -105,6 +114,10 @@ impl<T: Transport> Context<T> {
                 reports: Reports::new(worker.reports.clone()),
                 budgets: Budgets::new(&prepared.settings),
                 affinity: worker.affinity.clone(),
+                owners: worker.owners.clone(),
+                nobody: worker.nobody.clone(),
+                cursors: worker.cursors.clone(),
+                state: worker.metrics.state(),
                 look: Notify::new(),
                 drained: Cell::new(false),
             }),

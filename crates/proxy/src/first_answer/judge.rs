@@ -123,6 +123,8 @@ impl<T: Transport> Search<'_, T> {
             // another one of that kind takes no more
             self.original.identity.is_long = true;
             FaultKind::ContextLength
+        } else if self.original.identity.bonds.may_be_elsewhere() && facts.names_unknown(status) {
+            FaultKind::UnknownObject
         } else {
             fault.kind
         };

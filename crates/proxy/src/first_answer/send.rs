@@ -154,9 +154,7 @@ impl<'a, T: Transport> Search<'a, T> {
 
     /// Chooses the region that is asked beside the one that is late or stuck.
     fn second(&mut self, beside: Beside) -> Option<(usize, Limits)> {
-        if self.original.creates_state()
-            || self.settle.attempts() >= self.prepared.settings.attempts
-        {
+        if self.original.creates_state() || self.attempts() >= self.prepared.settings.attempts {
             return None;
         }
         let elapsed = self.settle.elapsed();

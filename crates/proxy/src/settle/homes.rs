@@ -18,7 +18,7 @@ impl Settle {
         let region = self.shared.affinity.homes.of(self.kin?, now, affinity.ttl)?;
         self.home = Some(region);
         let cached = self.shared.affinity.cached.get();
-        Some(Home { region, bound: affinity.bound(self.shape.prompt, cached) })
+        Some(Home { region, bound: affinity.bound(self.shape.prompt, cached, self.in_session) })
     }
 
     /// A prompt of so many tokens was answered, of which the region has read these from its cache.

@@ -249,6 +249,16 @@ fn in_session_mode_those_stay_that_say_so_whatever_their_size() {
 }
 
 #[test]
+fn a_session_in_the_head_stays_whatever_its_size_and_what_caches_are_worth() {
+    let proxy = two(Some(PREFIX), |_| {});
+    let short = r#"{"model":"gpt-4o","messages":["hi"]}"#;
+    let session = "x-nearway-session: s-1\r\n";
+    assert_eq!(goes(&proxy, &format!("{session}{PIN}"), short), "second");
+    assert_eq!(goes(&proxy, session, short), "second");
+    assert_eq!(goes(&proxy, "x-nearway-session: s-2\r\n", short), "first");
+}
+
+#[test]
 fn in_prefix_mode_a_key_comes_before_the_prompt_from_the_same_size_on() {
     let proxy = two(Some(PREFIX), |_| {});
     let keyed = |begins: &str, bytes| talk(begins, bytes, r#""],"user":"u","x":[""#);

@@ -178,6 +178,7 @@ impl Proxy {
                     affinity: Arc::default(),
                     owners: Arc::new(Owners::new(1024, Duration::from_secs(3600))),
                     nobody: Arc::default(),
+                    cursors: Arc::default(),
                     reports: sender,
                 };
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();

@@ -31,6 +31,10 @@ mod http2;
 #[cfg(test)]
 mod interim;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod patience;
 #[cfg(test)]
 mod quota;

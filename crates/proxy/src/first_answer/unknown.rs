@@ -1,0 +1,74 @@
+//! Requests that belong to one region: what happens where it is not known which, where it is another one than
+//! was thought, and where it does not answer.
+
+use std::time::Duration;
+
+use nearway_route::Condition;
+use nearway_upstream::{FaultKind, Reply, Transport};
+
+use super::Search;
+use crate::Refusal;
+use crate::choose::{all_choices, choices, condition_of_only};
+use crate::refuse::{Bound, Tried};
+
+impl<T: Transport> Search<'_, T> {
+    /// Refuses at once what only a region could answer that is known to answer nobody.
+    pub(super) fn refuse_early(&self, elapsed: Duration) -> Result<(), Refusal> {
+        let now = self.settle.moment(elapsed);
+        match condition_of_only(self.ranking, now, &self.original.identity) {
+            Some((region, Condition::Open)) => {
+                Err(Bound::Out(self.original.identity.bonds.shown(), region).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The region at this place does not know what the request names: another one may.
+    pub(super) fn is_elsewhere(&mut self, reply: Box<Reply>, place: usize) {
+        self.settle.asked_in_vain();
+        let bonds = &mut self.original.identity.bonds;
+        if let Some(one) = bonds.object() {
+            // what was thought is wrong: the object is gone, or it was never there
+            self.settle.forget(one.id);
+            (bonds.only, bonds.because) = (None, None);
+        }
+        bonds.searches = true;
+        let now = self.settle.moment(self.settle.elapsed());
+        self.most = choices(self.ranking, now, &self.original.identity, &self.prepared.settings);
+        // the best region speaks for all
+        self.wrong.get_or_insert((reply, place));
+    }
+
+    /// No region that was asked knows what the request names. If all were asked, that is the answer;
+    /// else it may live with one that could not be.
+    pub(super) fn unknown(
+        &mut self,
+        (reply, place): (Box<Reply>, usize),
+        tried: Vec<Tried>,
+    ) -> Result<Box<Reply>, Refusal> {
+        let identity = &self.original.identity;
+        let all = all_choices(self.ranking, identity, &self.prepared.settings);
+        let wrong = tried.iter().filter(|tried| tried.kind == FaultKind::UnknownObject).count();
+        if wrong >= all {
+            self.settle.is_nobodys_now(&identity.bonds);
+            self.original.identity.bonds.is_nobodys = true;
+            self.settle.answering_from(place);
+            return Ok(reply);
+        }
+        self.settle.search_failed();
+        if let Some((reply, place)) = self.last.take() {
+            self.settle.answering_from(place);
+            return Ok(reply);
+        }
+        let silent = tried.into_iter().filter(|tried| tried.kind != FaultKind::UnknownObject);
+        Err(Bound::Unfound(identity.bonds.shown(), silent.collect()).into())
+    }
+
+    /// The one region that could answer did not.
+    pub(super) fn owner_failed(&self, mut tried: Vec<Tried>) -> Refusal {
+        match tried.pop() {
+            Some(last) => Bound::Failed(self.original.identity.bonds.shown(), last).into(),
+            None => self.nowhere(),
+        }
+    }
+}

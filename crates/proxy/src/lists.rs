@@ -1,0 +1,274 @@
+//! A list of what all regions have, where that is wanted: each is asked for its part, one after the other, and the
+//! parts are put in order. How, and how pages go on, `nearway_affinity` says.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use http::Method;
+use http::header::CONTENT_LENGTH;
+use nearway_affinity::Named;
+use nearway_affinity::home::{Wants, wants};
+use nearway_affinity::merge::{Merged, Order, Page, merge};
+use nearway_affinity::request::Bond;
+use nearway_route::{Ranking, RegionId};
+use nearway_upstream::{RegionBody, Reply, Transport};
+use nearway_wire::endpoint::{parameter, sibling, with_parameter};
+use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
+use nearway_wire::id::IdDigest;
+
+use crate::attempt::Original;
+use crate::belong::Bonds;
+use crate::first_answer::first_answer;
+use crate::settle::Settle;
+use crate::{Refusal, Settings};
+
+/// The most bytes of one region's page; a longer one fails.
+const PAGE_MOST: usize = 16 * 1024 * 1024;
+/// The most pages of one region that are read to find out where a list goes on; with more the list fails.
+const PAGES_MOST: usize = 100;
+/// The items of those pages, which every list of the API allows.
+const ITEMS_OF_THOSE: &str = "100";
+
+/// Whether this asks for a list that is to be made of those of all regions. With `before`, which no SDK pages
+/// by, it is the home region's.
+pub(crate) fn is_merged(original: &Original, settings: &Settings) -> bool {
+    let identity = &original.identity;
+    let wanted = settings.state.merges_lists
+        && original.admitted.method == Method::GET
+        && identity.pin.is_none()
+        && identity.bonds.named.is_empty();
+    wanted
+        && matches!(wants(identity.operation, &Method::GET), Wants::List | Wants::Catalogue)
+        && parameter(identity.target.as_str(), "before").is_none()
+        && !is_object(identity.target.as_str(), identity.operation_at)
+}
+
+/// Whether the path goes on behind the words of its list (`/models/gpt-4o`).
+fn is_object(target: &str, operation_at: usize) -> bool {
+    let path = target.get(operation_at..).unwrap_or_default();
+    let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let words = if path.starts_with("fine_tuning") || path.starts_with("chat") { 2 } else { 1 };
+    path.split('/').count() > words
+}
+
+/// The answer to a list of all regions: the list, or what the first region said that has none to give.
+///
+/// # Errors
+/// A region did not answer: what it has would be missing.
+pub(crate) async fn merged_list<T: Transport>(
+    transport: &T,
+    ranking: &Ranking,
+    original: &Original,
+    settle: &mut Settle,
+) -> Result<Box<Reply>, Refusal> {
+    let target = original.identity.target.as_str();
+    let order = match parameter(target, "order") {
+        Some(order) if order == "asc" => Order::Ascending,
+        _ => Order::Descending,
+    };
+    let mut list = List { transport, ranking, original, settle, order, reply: None, lacking: None };
+    match list.read().await {
+        Ok(merged) => list.answer(&merged).ok_or_else(|| Refusal::NoRegion("any".into())),
+        Err(Instead::Said(reply)) => Ok(reply),
+        Err(Instead::Refused(refusal)) => Err(refusal),
+    }
+}
+
+/// A cursor is a client's text.
+const UNWRITABLE: Refusal = Refusal::Malformed("The list's cursor can't be passed on.");
+
+struct List<'a, T> {
+    transport: &'a T,
+    ranking: &'a Ranking,
+    original: &'a Original,
+    settle: &'a mut Settle,
+    order: Order,
+    /// That of a region that gave its part.
+    reply: Option<Box<Reply>>,
+    /// That of a region that has no such list.
+    lacking: Option<Box<Reply>>,
+}
+
+/// Where a region's part goes on.
+#[derive(Clone, Debug, Default)]
+struct Start {
+    /// Behind this item.
+    after: Option<String>,
+    /// And behind what was made then, in another region, and by whether this one's come first of equals.
+    past: Option<(i64, bool)>,
+}
+
+/// What the client gets in place of a list.
+enum Instead {
+    /// What a region says that is no part of one, and not that it has none.
+    Said(Box<Reply>),
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Instead {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<T: Transport> List<'_, T> {
+    async fn read(&mut self) -> Result<Merged, Instead> {
+        let prepared = self.settle.prepared().clone();
+        let settings = &*prepared.settings;
+        let identity = &self.original.identity;
+        let places = settings.regions.iter().enumerate();
+        let regions: Vec<RegionId> = places
+            .filter(|(place, _)| settings.admit(identity, *place))
+            .map(|(_, target)| target.id)
+            .collect();
+        let froms = match parameter(identity.target.as_str(), "after") {
+            None => HashMap::new(),
+            Some(after) => self.goes_on(&after, &regions).await?,
+        };
+        let (mut pages, mut read_to) = (Vec::new(), Vec::new());
+        for region in &regions {
+            let from = froms.get(region).cloned().unwrap_or_default();
+            let (page, after) = self.part(*region, from).await?;
+            pages.push(page);
+            read_to.push((*region, after));
+        }
+        let limit = parameter(identity.target.as_str(), "limit");
+        let limit = limit.and_then(|limit| limit.parse().ok());
+        let longest = pages.iter().map(|page| page.items.len()).max().unwrap_or_default();
+        let merged = merge(pages, self.order, limit.unwrap_or(longest));
+        for (place, item) in &merged.items {
+            if let Some((_, after)) = read_to.get_mut(*place) {
+                *after = Some(item.id.clone());
+            }
+        }
+        if let Some((_, last)) = merged.items.last().filter(|_| merged.has_more) {
+            self.settle.shared().cursors.remember(self.key(&last.id), read_to);
+        }
+        Ok(merged)
+    }
+
+    /// Where each region's part goes on behind an item: as was remembered, else as its time tells.
+    async fn goes_on(
+        &mut self,
+        after: &str,
+        regions: &[RegionId],
+    ) -> Result<HashMap<RegionId, Start>, Instead> {
+        if let Some(read_to) = self.settle.shared().cursors.of(self.key(after)) {
+            let froms =
+                read_to.into_iter().map(|(region, after)| (region, Start { after, past: None }));
+            return Ok(froms.collect());
+        }
+        let identity = &self.original.identity;
+        let target = with_parameter(identity.target.as_str(), "after", None);
+        let list = target.get(identity.operation_at..).unwrap_or_default();
+        let list = list.split('?').next().unwrap_or_default().trim_end_matches('/');
+        let target = sibling(&target, list, after).ok_or(UNWRITABLE)?;
+        let one =
+            Named { id: IdDigest::of(after.as_bytes()), shown: after.into(), bond: Bond::Told };
+        let known = self.settle.owner(one.id);
+        let mut bonds = Bonds::told(one);
+        bonds.near = known;
+        let mut reply = self.ask(target, bonds).await?;
+        if !reply.response.status().is_success() {
+            return Err(Instead::Said(reply));
+        }
+        let owner = self.settle.question_answered();
+        let body = self.body(&mut reply).await;
+        let created = created(&body);
+        let place = regions.iter().position(|region| Some(*region) == owner);
+        let froms = regions.iter().enumerate().map(|(at, region)| {
+            let from = match Some(*region) == owner {
+                true => Start { after: Some(after.to_owned()), past: None },
+                false => Start {
+                    after: None,
+                    past: Some((created, place.is_some_and(|place| at < place))),
+                },
+            };
+            (*region, from)
+        });
+        Ok(froms.collect())
+    }
+
+    /// A region's part of the list, and the last item before it. A region that has no such list has nothing.
+    async fn part(
+        &mut self,
+        region: RegionId,
+        from: Start,
+    ) -> Result<(Page, Option<String>), Instead> {
+        let Start { mut after, past } = from;
+        for _ in 0..PAGES_MOST {
+            let mut target =
+                with_parameter(self.original.identity.target.as_str(), "after", after.as_deref());
+            if past.is_some() {
+                target = with_parameter(&target, "limit", Some(ITEMS_OF_THOSE));
+            }
+            let mut reply = self.ask(target, Bonds::only(region)).await?;
+            let status = reply.response.status();
+            if !status.is_success() {
+                let body = reply.response.body_mut().peek_whole(ERROR_BODY_LIMIT).await;
+                let facts = body.map(|body| read_error(&body)).unwrap_or_default();
+                if !facts.is_lacking(status.as_u16()) {
+                    return Err(Instead::Said(reply));
+                }
+                self.lacking = Some(reply);
+                return Ok((Page::default(), after));
+            }
+            let body = self.body(&mut reply).await;
+            let Some(mut page) = Page::read(&body) else { return Err(Instead::Said(reply)) };
+            self.settle.learn_page(&page, region);
+            let last = page.items.last().map(|item| item.id.clone());
+            if let Some((created, wins)) = past {
+                let before = page.items.len();
+                page.skip_past(created, self.order, wins);
+                if page.items.is_empty() && page.has_more && before > 0 {
+                    after = last;
+                    continue;
+                }
+            }
+            self.reply = Some(reply);
+            return Ok((page, after));
+        }
+        Err(Refusal::Overloaded.into())
+    }
+
+    /// All of an answer; nothing if it is too long or does not come.
+    async fn body(&self, reply: &mut Reply) -> Bytes {
+        let patience = self.settle.prepared().settings.timeouts.idle;
+        let body = reply.response.body_mut().peek_whole_within(PAGE_MOST, patience);
+        body.await.unwrap_or_default()
+    }
+
+    async fn ask(&mut self, target: String, bonds: Bonds) -> Result<Box<Reply>, Refusal> {
+        let question = self.original.reading(target, bonds);
+        let mut question = question.ok_or(UNWRITABLE)?;
+        let elapsed = self.settle.elapsed();
+        let asked = first_answer(self.transport, self.ranking, &mut question, self.settle, elapsed);
+        Box::pin(asked).await
+    }
+
+    /// The list as an answer, with the head of one that a region gave; where all lack it, that.
+    fn answer(&mut self, merged: &Merged) -> Option<Box<Reply>> {
+        let Some(mut reply) = self.reply.take() else { return self.lacking.take() };
+        self.settle.answers_for_all();
+        let body = merged.written();
+        reply.response.headers_mut().insert(CONTENT_LENGTH, body.len().into());
+        *reply.response.body_mut() = RegionBody::whole(body.into());
+        Some(reply)
+    }
+
+    /// What stands for the list behind this item, for this client.
+    fn key(&self, last: &str) -> u64 {
+        let target = with_parameter(self.original.identity.target.as_str(), "after", None);
+        let list = with_parameter(&target, "limit", None);
+        let of = format!("{:?} {list} {last}", self.original.identity.client);
+        let [half, _] = IdDigest::of(of.as_bytes()).halves();
+        half
+    }
+}
+
+/// When an object was made.
+fn created(object: &[u8]) -> i64 {
+    let list = [b"{\"data\":[", object, b"]}"].concat();
+    let page = Page::read(&list).unwrap_or_default();
+    page.items.first().map_or(0, |item| item.created)
+}

@@ -1,0 +1,152 @@
+//! Lists that are made of those of all regions, page by page, as SDKs read them.
+
+use nearway_proxy::Settings;
+
+use crate::harness::{Proxy, region};
+use crate::raw::{Client, RawRegion, Response, refused};
+
+/// An id, and when it was made.
+type Item = (&'static str, u32);
+
+/// A region with these files, newest first, that answers as Azure does: `limit` is 2 unless the client says so.
+fn holding(items: &'static [Item]) -> RawRegion {
+    RawRegion::start(move |request, connection| answer(items, request, connection))
+}
+
+fn answer(items: &[Item], request: &Response, connection: &mut Client) {
+    let target = request.head.split(' ').nth(1).unwrap();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let value =
+        |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let object = |(id, created): &Item| format!(r#"{{"id":"{id}", "created_at":{created}}}"#);
+    let place = |id: &str| items.iter().position(|(known, _)| *known == id);
+    let missing = || ("404 N", r#"{"error":{"message":"No such File object: x"}}"#.to_owned());
+    let (status, body) = match path.strip_prefix("/v1/files/") {
+        Some(id) => place(id).map_or_else(missing, |place| ("200 OK", object(&items[place]))),
+        None => {
+            let from = value("after").map_or(Some(0), |after| place(after).map(|place| place + 1));
+            let limit = value("limit").map_or(2, |limit| limit.parse().unwrap());
+            from.map_or_else(missing, |from| {
+                let page: Vec<_> = items.iter().skip(from).take(limit).map(object).collect();
+                let has_more = items.len() > from + limit;
+                (
+                    "200 OK",
+                    format!(
+                        r#"{{"object":"list","data":[{}],"has_more":{has_more}}}"#,
+                        page.join(",")
+                    ),
+                )
+            })
+        }
+    };
+    connection.send(format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-of: region\r\n\r\n{body}",
+        body.len()
+    ));
+}
+
+fn get(proxy: &Proxy, target: &str) -> Response {
+    proxy.ask(&format!("GET {target} HTTP/1.1\r\nhost: a\r\naccept-encoding: gzip\r\n\r\n"))
+}
+
+fn ids(answer: &Response) -> Vec<String> {
+    let list: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let id = |item: &serde_json::Value| item["id"].as_str().unwrap().to_owned();
+    list["data"].as_array().unwrap_or_else(|| panic!("{}", answer.text())).iter().map(id).collect()
+}
+
+fn merging(settings: &mut Settings) {
+    settings.state.merges_lists = true;
+}
+
+const FIRST: &[Item] = &[("a7", 70), ("a5", 50), ("a4", 40), ("a1", 10)];
+const SECOND: &[Item] = &[("b9", 90), ("b5", 50), ("b3", 30), ("b2", 20)];
+const ALL: [&str; 8] = ["b9", "a7", "a5", "b5", "a4", "b3", "b2", "a1"];
+
+/// The proxies that read a list: always the first, or each page through one that has not seen the last.
+fn pages(proxies: &[Proxy], limit: &str) -> Vec<String> {
+    let (mut listed, mut after): (Vec<String>, String) = (Vec::new(), String::new());
+    for proxy in proxies.iter().cycle().take(20) {
+        let page = get(proxy, &format!("/v1/files?{limit}{after}"));
+        assert_eq!(page.status(), 200, "{}", page.text());
+        let list: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
+        listed.extend(ids(&page));
+        if list["has_more"] == false {
+            return listed;
+        }
+        after = format!("&after={}", list["last_id"].as_str().unwrap());
+    }
+    panic!("it never ends: {listed:?}");
+}
+
+#[test]
+fn pages_list_everything_once_and_in_order() {
+    let (first, second) = (holding(FIRST), holding(SECOND));
+    let regions = || [region("first", &first.url()), region("second", &second.url())];
+    for limit in ["", "limit=1", "limit=3", "limit=100"] {
+        let one = [Proxy::tuned(&regions(), merging)];
+        assert_eq!(pages(&one, limit), ALL, "{limit}");
+        // as behind a balancer: none of the three has seen the page before
+        let three = [0, 1, 2].map(|_| Proxy::tuned(&regions(), merging));
+        assert_eq!(pages(&three, limit), ALL, "{limit}, cold");
+    }
+}
+
+#[test]
+fn a_list_is_whole_or_an_error_and_its_items_are_as_they_were_and_known() {
+    let (first, second) = (holding(FIRST), holding(SECOND));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, merging);
+    let list = get(&proxy, "/v1/files?limit=1");
+    let expected = r#"{"object":"list","data":[{"id":"b9", "created_at":90}],"first_id":"b9","last_id":"b9","has_more":true}"#;
+    assert_eq!(list.text(), expected);
+    assert_eq!((list.header("x-of"), list.header("x-nearway-region")), (Some("region"), None));
+    assert!(second.seen().iter().all(|request| request.header("accept-encoding").is_none()));
+    let known = get(&proxy, "/v1/files/b9");
+    assert_eq!((known.status(), known.header("x-nearway-attempts")), (200, Some("1")));
+
+    let half = [region("first", &first.url()), region("second", &refused())];
+    let proxy = Proxy::tuned(&half, merging);
+    let missing = get(&proxy, "/v1/files");
+    assert_eq!(missing.status(), 502, "{}", missing.text());
+    assert!(missing.text().contains("second"), "{}", missing.text());
+}
+
+#[test]
+fn a_region_without_such_a_list_has_nothing_to_add() {
+    const LACKING: &str = r#"{"error":{"code":"404","message":"Resource not found"}}"#;
+    let lacking = || {
+        RawRegion::start(|_, connection| {
+            connection.send(format!(
+                "HTTP/1.1 404 N\r\ncontent-length: {}\r\n\r\n{LACKING}",
+                LACKING.len()
+            ));
+        })
+    };
+    let first = holding(FIRST);
+    let regions = [region("first", &first.url()), region("second", &lacking().url())];
+    assert_eq!(
+        ids(&get(&Proxy::tuned(&regions, merging), "/v1/files?limit=9")),
+        ["a7", "a5", "a4", "a1"]
+    );
+    let none = [region("first", &lacking().url()), region("second", &lacking().url())];
+    let answer = get(&Proxy::tuned(&none, merging), "/v1/files");
+    assert_eq!((answer.status(), answer.text()), (404, LACKING));
+}
+
+#[test]
+fn without_merging_a_list_is_the_home_regions_alone() {
+    let (first, second) = (holding(FIRST), holding(SECOND));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, |settings| {
+        settings.state.home = Some(settings.regions[1].id);
+    });
+    assert_eq!(ids(&get(&proxy, "/v1/files?limit=9")), ["b9", "b5", "b3", "b2"]);
+    let half = [region("first", &first.url()), region("second", &refused())];
+    let proxy = Proxy::tuned(&half, |settings| settings.state.home = Some(settings.regions[1].id));
+    assert_eq!(
+        get(&proxy, "/v1/files").status(),
+        502,
+        "another region's list would be a wrong one"
+    );
+}

@@ -1,0 +1,337 @@
+//! Who owns what: learned from bytes as they pass, followed wherever an id stands, asked for without a side effect.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use nearway_proxy::{Clients, Settings};
+
+use crate::harness::{Proxy, client, region};
+use crate::raw::{Client, RawRegion, Response, refused};
+
+const PIN: &str = "x-nearway-region: second\r\n";
+const JSON: &str = "content-type: application/json\r\n";
+
+fn post(path: &str, fields: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\n{JSON}{fields}content-length: {length}\r\n\r\n{body}"
+    )
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")
+}
+
+fn say(connection: &mut Client, status: &str, fields: &str, body: impl AsRef<[u8]>) {
+    let body = body.as_ref();
+    let head = format!("HTTP/1.1 {status}\r\n{JSON}{fields}content-length: {}\r\n\r\n", body.len());
+    connection.send([head.as_bytes(), body].concat());
+}
+
+/// A region that knows one object, `{name}-object`, by whatever request, and makes others, `{name}-new`.
+fn keeper(name: &'static str) -> RawRegion {
+    RawRegion::start(move |request, connection| {
+        let text = format!("{}{}", request.head, String::from_utf8_lossy(&request.body));
+        let names_one = ["first-object", "second-object", "nobodys-object"]
+            .iter()
+            .find(|id| text.contains(**id));
+        match names_one {
+            Some(id) if !id.starts_with(name) => {
+                let error = format!(
+                    r#"{{"error":{{"message":"No such File object: {id}","type":"invalid_request_error","param":"id","code":null}}}}"#
+                );
+                say(connection, "404 Not Found", "", error);
+            }
+            _ => say(connection, "200 OK", "", format!(r#"{{"id":"{name}-new"}}"#)),
+        }
+    })
+}
+
+/// Two keepers, of which `first` leads.
+struct Two {
+    first: RawRegion,
+    second: RawRegion,
+    proxy: Proxy,
+}
+
+fn two(tune: impl FnOnce(&mut Settings)) -> Two {
+    let (first, second) = (keeper("first"), keeper("second"));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, tune);
+    Two { first, second, proxy }
+}
+
+/// The requests that a region has seen, by method and target.
+fn seen(region: &RawRegion) -> Vec<String> {
+    let line = |request: &Response| {
+        let mut words = request.head.split(' ');
+        format!("{} {}", words.next().unwrap(), words.next().unwrap())
+    };
+    region.seen().iter().map(line).collect()
+}
+
+fn by(answer: &Response) -> (u16, &str) {
+    (answer.status(), answer.header("x-nearway-region").unwrap_or_default())
+}
+
+#[test]
+fn an_id_is_followed_wherever_it_stands() {
+    let Two { proxy, .. } = two(|_| {});
+    assert_eq!(by(&proxy.ask(&post("/v1/files", PIN, "{}"))), (200, "second"));
+    let form =
+        "--b\r\ncontent-disposition: form-data; name=\"file_id\"\r\n\r\nsecond-new\r\n--b--\r\n";
+    let form = format!(
+        "POST /v1/containers/x/files HTTP/1.1\r\nhost: a\r\ncontent-type: multipart/form-data; boundary=b\r\n\
+         content-length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let long = "x".repeat(200_000);
+    for request in [
+        get("/v1/files/second-new/content"),
+        get("/openai/v1/files/second%2Dnew"),
+        get("/v1/realtime?call_id=second-new"),
+        form.replace("/x/", "/second-new/"),
+        post("/v1/batches", "", r#"{"endpoint":"/v1/responses","input_file_id":"second-new"}"#),
+        post("/v1/threads/runs", "", r#"{"assistant_id":"second-new"}"#),
+        post("/v1/vector_stores", "", r#"{"file_ids":["other","second-new"]}"#),
+        post("/v1/responses", "", r#"{"model":"m","previous_response_id":"second-new"}"#),
+        post(
+            "/v1/responses",
+            "",
+            &format!(r#"{{"model":"m","input":"{long}","previous_response_id":"second-new"}}"#),
+        ),
+        post("/v1/responses", "", r#"{"model":"m","conversation":{"id":"second-new"}}"#),
+        post(
+            "/v1/responses",
+            "",
+            r#"{"model":"m","input":[{"type":"reasoning","encrypted_content":"second-new"}]}"#,
+        ),
+        post(
+            "/v1/responses",
+            "",
+            r#"{"model":"m","tools":[{"type":"file_search","vector_store_ids":["second-new"]}]}"#,
+        ),
+        post(
+            "/openai/deployments/m/chat/completions?api-version=1",
+            "",
+            r#"{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"second-new"}}]}]}"#,
+        ),
+    ] {
+        let answer = proxy.ask(&request);
+        assert_eq!(by(&answer), (200, "second"), "{request:.200}\n{}", answer.text());
+        assert_eq!(answer.header("x-nearway-attempts"), Some("1"), "{request:.200}");
+    }
+    for request in [
+        post(
+            "/v1/responses",
+            "",
+            r#"{"model":"m","metadata":{"previous_response_id":"second-new"},"input":"second-new"}"#,
+        ),
+        post(
+            "/v1/chat/completions",
+            "",
+            r#"{"model":"m","messages":[{"content":"{\"file_id\":\"second-new\"}"}]}"#,
+        ),
+        post("/v1/embeddings", "", r#"{"model":"m","input":"x","file_id":"second-new"}"#),
+    ] {
+        assert_eq!(by(&proxy.ask(&request)), (200, "first"), "{request}");
+    }
+}
+
+#[test]
+fn ids_are_learned_of_lists_streams_and_what_is_packed() {
+    let packed = {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(br#"{"id":"packed"}"#).unwrap();
+        encoder.finish().unwrap()
+    };
+    let second = RawRegion::start(move |request, connection| {
+        let head = &request.head;
+        if head.starts_with("GET /v1/files ") {
+            say(
+                connection,
+                "200 OK",
+                "",
+                r#"{"object":"list","data":[{"id":"listed"},{"id":"listed-2"}]}"#,
+            );
+        } else if head.starts_with("POST /v1/responses ") {
+            let event = |name: &str, data: &str| format!("event: {name}\r\ndata: {data}\r\n\r\n");
+            let events = [
+                event(
+                    "response.created",
+                    r#"{"type":"response.created","response":{"id":"streamed"}}"#,
+                ),
+                event("response.output_text.delta", r#"{"item_id":"x","delta":"id"}"#),
+                event(
+                    "response.output_item.done",
+                    r#"{"item":{"id":"item","encrypted_content":"gAAAA"}}"#,
+                ),
+            ];
+            let events = events.concat();
+            connection.send(format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n{events}",
+                events.len()
+            ));
+        } else if head.starts_with("POST /v1/assistants ") {
+            say(connection, "200 OK", "content-encoding: gzip\r\n", &packed);
+        } else if head.starts_with("POST /v1/realtime/calls ") {
+            connection.send(
+                "HTTP/1.1 201 C\r\nlocation: /v1/realtime/calls/rtc_1\r\ncontent-length: 0\r\n\r\n",
+            );
+        } else {
+            say(connection, "200 OK", "", "{}");
+        }
+    });
+    let first = RawRegion::named("first");
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, |_| {});
+    let list = format!("GET /v1/files HTTP/1.1\r\nhost: a\r\n{PIN}\r\n");
+    for request in [
+        list,
+        post("/v1/responses", PIN, r#"{"model":"m"}"#),
+        post("/v1/assistants", PIN, r#"{"model":"m"}"#),
+        post("/v1/realtime/calls", PIN, "{}"),
+    ] {
+        assert!(proxy.ask(&request).status() < 300, "{request}");
+    }
+    for (path, body) in [
+        ("/v1/batches", r#"{"input_file_id":"listed-2"}"#),
+        ("/v1/responses", r#"{"model":"m","previous_response_id":"streamed"}"#),
+        ("/v1/responses", r#"{"model":"m","input":[{"encrypted_content":"gAAAA"}]}"#),
+        ("/v1/threads/runs", r#"{"assistant_id":"packed"}"#),
+        ("/v1/realtime/calls/rtc_1/hangup", "{}"),
+    ] {
+        assert_eq!(by(&proxy.ask(&post(path, "", body))), (200, "second"), "{path} {body}");
+    }
+}
+
+#[test]
+fn what_could_do_something_in_the_wrong_region_is_asked_for_first() {
+    let Two { first, second, proxy } = two(|_| {});
+    let batch = r#"{"input_file_id":"second-object"}"#;
+    for attempts in ["3", "1"] {
+        let made = proxy.ask(&post("/openai/batches?api-version=1", "api-key: k\r\n", batch));
+        assert_eq!(by(&made), (200, "second"), "{}", made.text());
+        assert_eq!(made.header("x-nearway-attempts"), Some(attempts));
+    }
+    let question = "GET /openai/files/second-object?api-version=1";
+    assert_eq!(seen(&first), [question]);
+    let batch_target = "POST /openai/batches?api-version=1";
+    assert_eq!(seen(&second), [question, batch_target, batch_target]);
+    let asked = &first.seen()[0];
+    assert_eq!((asked.header("content-length"), asked.header("content-type")), (None, None));
+    assert_eq!(asked.header("api-key"), Some("k"), "the client's own, where the region has none");
+    assert_eq!(second.seen()[1].text(), batch);
+    let metrics = proxy.metrics.render();
+    for line in ["searches_total{result=\"found\"} 1\n", "search_requests_total 1\n"] {
+        assert!(metrics.contains(&format!("nearway_state_{line}")), "{line}{metrics}");
+    }
+}
+
+#[test]
+fn nobodys_object_goes_to_one_region_which_says_so() {
+    let Two { first, second, proxy } = two(|_| {});
+    let batch = r#"{"input_file_id":"nobodys-object"}"#;
+    for _ in 0..2 {
+        assert_eq!(by(&proxy.ask(&post("/v1/batches", "", batch))), (404, "first"));
+    }
+    let question = "GET /v1/files/nobodys-object";
+    assert_eq!(seen(&first), [question, "POST /v1/batches", "POST /v1/batches"]);
+    assert_eq!(seen(&second), [question]);
+}
+
+#[test]
+fn while_a_region_can_not_be_asked_nothing_is_sent_and_nothing_is_missing() {
+    let first = keeper("first");
+    let regions = [region("first", &first.url()), region("second", &refused())];
+    let proxy = Proxy::tuned(&regions, |_| {});
+    for request in [
+        post("/v1/batches", "", r#"{"input_file_id":"second-object"}"#),
+        get("/v1/files/second-object"),
+        post("/v1/responses", "", r#"{"model":"m","previous_response_id":"second-object"}"#),
+    ] {
+        let answer = proxy.ask(&request);
+        assert_eq!(answer.status(), 503, "{}", answer.text());
+        assert!(answer.text().contains("nearway_owner_unknown"), "{}", answer.text());
+        assert!(
+            answer.text().contains("second-object") && answer.text().contains("second (connect)")
+        );
+    }
+    assert!(seen(&first).iter().all(|line| !line.starts_with("POST /v1/batches")));
+}
+
+#[test]
+fn plain_items_say_where_to_try_first_and_bind_nobody() {
+    let up = keeper("second");
+    let regions = [region("first", &keeper("first").url()), region("second", &up.url())];
+    let proxy = Proxy::tuned(&regions, |_| {});
+    assert_eq!(by(&proxy.ask(&post("/v1/responses", PIN, r#"{"model":"m"}"#))), (200, "second"));
+    let items = r#"{"model":"m","store":false,"input":[{"type":"message","id":"second-new"},{"type":"message","id":"msg-of-the-client"}]}"#;
+    assert_eq!(by(&proxy.ask(&post("/v1/responses", "", items))), (200, "second"));
+    // what a client calls so is nobody's
+    let own = r#"{"model":"m","input":[{"type":"message","id":"msg-of-the-client"}]}"#;
+    assert_eq!(by(&proxy.ask(&post("/v1/responses", "", own))), (200, "first"));
+
+    let gone = [region("first", &keeper("first").url()), region("second", &refused())];
+    let proxy = Proxy::tuned(&gone, |_| {});
+    let learned = r#"{"model":"m","store":false,"input":[{"id":"first-new"}]}"#;
+    assert_eq!(by(&proxy.ask(&post("/v1/responses", "", learned))), (200, "first"));
+}
+
+#[test]
+fn a_fence_goes_before_an_owner() {
+    let Two { first, second, proxy } = two(|settings| {
+        let [one, other] = [("one", [true, true]), ("other", [true, false])]
+            .map(|(name, places)| client(name, name, &places));
+        settings.clients = Some(Clients::new(vec![one, other]));
+    });
+    let key = |name: &str| format!("api-key: {name}\r\n");
+    let made = proxy.ask(&post("/v1/files", &format!("{}{PIN}", key("one")), "{}"));
+    assert_eq!(by(&made), (200, "second"));
+    let asked = |name: &str, id: &str| {
+        proxy.ask(&format!("GET /v1/files/{id} HTTP/1.1\r\nhost: a\r\n{}\r\n", key(name)))
+    };
+    assert_eq!(by(&asked("one", "second-new")), (200, "second"));
+    let refused = asked("other", "second-new");
+    assert_eq!(refused.status(), 403, "{}", refused.text());
+    assert!(refused.text().contains("nearway_owner_not_allowed"), "{}", refused.text());
+    assert!(!refused.text().contains("region second"), "{}", refused.text());
+    // nor is it looked for there, and what one client did not find another one may
+    assert_eq!(asked("other", "second-object").status(), 404);
+    assert_eq!(seen(&second).len(), 2);
+    assert_eq!(by(&asked("one", "second-object")), (200, "second"));
+    assert_eq!(seen(&first).len(), 2);
+}
+
+#[test]
+fn an_owner_that_is_known_to_be_out_is_not_waited_for() {
+    let (first, second) = (
+        keeper("first"),
+        RawRegion::start(|request, connection| {
+            if request.head.starts_with("POST") {
+                say(connection, "200 OK", "", r#"{"id":"second-new"}"#);
+            } else {
+                connection.send("HTTP/1.1 500 E\r\ncontent-length: 4\r\n\r\noops");
+            }
+        }),
+    );
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, |_| {});
+    assert_eq!(by(&proxy.ask(&post("/v1/files", PIN, "{}"))), (200, "second"));
+    // the owner's own error, as it is
+    for _ in 0..2 {
+        let answer = proxy.ask(&get("/v1/files/second-new"));
+        assert_eq!((answer.status(), answer.text()), (500, "oops"));
+        assert_eq!(answer.header("x-nearway-attempts"), Some("1"));
+    }
+    // two in a row open its breaker
+    let answer = proxy.ask(&get("/v1/files/second-new"));
+    assert_eq!(answer.status(), 503, "{}", answer.text());
+    assert!(
+        answer.text().contains("second-new lives in region second, which is out"),
+        "{}",
+        answer.text()
+    );
+    assert!(seen(&first).is_empty(), "nobody else was asked");
+}
