@@ -35,6 +35,10 @@ pub(crate) struct Exchange {
     pub(crate) rng: Rng,
     /// Of the answer; nothing before [`Exchange::admit`].
     pub(crate) delays: Delays,
+    /// The request's, from 1.
+    number: u64,
+    /// Objects that the request has made so far.
+    made: u32,
     arrived: Instant,
     elapsed: Duration,
     others_in_flight: u32,
@@ -52,6 +56,8 @@ impl Exchange {
             route,
             rng: region.rng(ticket.number()),
             delays: Delays::default(),
+            number: ticket.number(),
+            made: 0,
             arrived: Instant::now(),
             elapsed: region.clock.elapsed(),
             others_in_flight: ticket.others_in_flight(),
@@ -106,6 +112,15 @@ impl Exchange {
     pub(crate) fn id(&mut self, prefix: &str) -> String {
         let random = std::iter::repeat_with(|| self.rng.alphanumeric()).take(ID_CHARS);
         prefix.chars().chain(random).collect()
+    }
+
+    /// A new id of an object that is kept. It tells nothing of the region, but ids of one region
+    /// sort by the time they were made, so that a list of what one second made is in order.
+    pub(crate) fn object_id(&mut self, prefix: &str) -> String {
+        self.made += 1;
+        let order = format!("{:07x}{:03x}", self.number, self.made);
+        let random = std::iter::repeat_with(|| self.rng.alphanumeric()).take(ID_CHARS);
+        prefix.chars().chain(order.chars()).chain(random).collect()
     }
 
     /// Seconds since 1970.

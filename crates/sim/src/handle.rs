@@ -52,7 +52,12 @@ pub(crate) async fn handle(
             Err(error) => Err(error),
         },
     };
-    let mut response = answered.unwrap_or_else(|error| error.answer(&mut exchange));
+    let mut response = answered.unwrap_or_else(|error| {
+        if error.is_not_here() {
+            ticket.not_here(exchange.route.operation.as_str(), &head.method);
+        }
+        error.answer(&mut exchange)
+    });
     exchange.stamp(&mut response);
     Ok(ticket.answer(response))
 }

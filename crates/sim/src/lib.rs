@@ -17,6 +17,7 @@ mod faults;
 mod guarded;
 mod handle;
 mod idle;
+mod kind;
 mod latency;
 mod raw;
 mod region;

@@ -17,6 +17,11 @@ pub struct Stats {
     pub requests: u64,
     /// The same by operation, such as `chat_completions`.
     pub operations: BTreeMap<&'static str, u64>,
+    /// Requests, by operation, that name an object which is not in this region: what a proxy that
+    /// does not know the owner costs, and what a deleted object answers.
+    pub not_here: BTreeMap<&'static str, u64>,
+    /// Those of them that would have changed something had the object been here.
+    pub not_here_writes: u64,
     /// Response heads by status.
     pub statuses: BTreeMap<u16, u64>,
     /// Requests whose answer has not ended.
@@ -54,6 +59,12 @@ impl Stats {
         self.operations.get(operation).copied().unwrap_or(0)
     }
 
+    /// Requests so far that named an object which is not here.
+    #[must_use]
+    pub fn not_here_in_all(&self) -> u64 {
+        self.not_here.values().sum()
+    }
+
     pub(crate) fn arrived(&mut self, seen: Seen) {
         self.requests += 1;
         *self.operations.entry(seen.operation).or_default() += 1;
@@ -67,6 +78,11 @@ impl Stats {
         if let Some(seen) = self.recent.iter_mut().rev().find(|seen| seen.number == number) {
             seen.body = Some(body);
         }
+    }
+
+    pub(crate) fn not_here(&mut self, operation: &'static str, writes: bool) {
+        *self.not_here.entry(operation).or_default() += 1;
+        self.not_here_writes += u64::from(writes);
     }
 
     pub(crate) fn answered(&mut self, status: u16) {

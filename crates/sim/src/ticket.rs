@@ -55,6 +55,11 @@ impl Ticket {
         self.region.stats.with(|stats| stats.read(self.number, body));
     }
 
+    /// The region does not have an object that the request names.
+    pub(crate) fn not_here(&self, operation: &'static str, method: &Method) {
+        self.region.stats.with(|stats| stats.not_here(operation, !method.is_safe()));
+    }
+
     /// The region ends this without an answer, on purpose.
     pub(crate) fn cut(mut self) -> Cut {
         self.settled = true;

@@ -8,9 +8,11 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::references::Reference;
 use crate::body::RegionBody;
 use crate::exchange::Exchange;
 use crate::faults::Hint;
+use crate::kind::Kind;
 
 /// Why a region does not do what it was asked.
 #[derive(Debug, Error)]
@@ -37,12 +39,19 @@ pub(crate) enum ApiError {
     NoRoute,
     #[error("The model '{0}' does not exist.")]
     NoModel(String),
-    #[error("No such File object: {0}")]
-    NoFile(String),
-    #[error("Response with id '{0}' not found.")]
-    NoResponse(String),
-    #[error("Previous response with id '{0}' not found.")]
-    NoPreviousResponse(String),
+    /// An object that the path or a cursor names lives elsewhere, or nowhere.
+    #[error("{}", kind.not_here(id))]
+    NotHere { kind: Kind, id: String, param: Option<&'static str> },
+    /// An object that the body names lives elsewhere, or nowhere.
+    #[error("{}", no_reference(.0))]
+    NoReference(Reference),
+    #[error(
+        "The encrypted content {0}… could not be verified. Reason: Encrypted content could not be \
+         decrypted or parsed."
+    )]
+    Undecryptable(String),
+    #[error("Cannot cancel a {} with status '{status}'.", kind.object())]
+    Ended { kind: Kind, status: String },
     #[error("We could not parse the body of your request: {0}")]
     Malformed(String),
     #[error("Missing required parameter: '{0}'.")]
@@ -94,21 +103,30 @@ impl ApiError {
         response
     }
 
+    /// The request names an object that this region does not have: the answer of a wrong region.
+    pub(crate) fn is_not_here(&self) -> bool {
+        matches!(self, Self::NotHere { .. } | Self::NoReference(_) | Self::Undecryptable(_))
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::WrongKey | Self::WrongToken | Self::WrongOpenAiKey => StatusCode::UNAUTHORIZED,
-            Self::NoDeployment
-            | Self::NoRoute
-            | Self::NoModel(_)
-            | Self::NoFile(_)
-            | Self::NoResponse(_) => StatusCode::NOT_FOUND,
+            Self::NoDeployment | Self::NoRoute | Self::NoModel(_) | Self::NotHere { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            // the assistants' API and tools say 404, what reads files and responses says 400
+            Self::NoReference(reference) => match reference.kind {
+                Kind::File | Kind::Part | Kind::Response | Kind::Item => StatusCode::BAD_REQUEST,
+                _ => StatusCode::NOT_FOUND,
+            },
             Self::NotWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Scripted { status } => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
-            Self::NoPreviousResponse(_)
+            Self::Undecryptable(_)
+            | Self::Ended { .. }
             | Self::Malformed(_)
             | Self::Missing(_)
             | Self::Invalid { .. }
@@ -142,11 +160,15 @@ impl ApiError {
             }}),
             Self::WrongOpenAiKey => openai(None, Some("invalid_api_key")),
             Self::NoModel(_) => openai(Some("model"), Some("model_not_found")),
-            Self::NoFile(_) => openai(Some("id"), None),
-            Self::NoResponse(_) => openai(None, None),
-            Self::NoPreviousResponse(_) => {
-                openai(Some("previous_response_id"), Some("previous_response_not_found"))
+            Self::NotHere { kind: Kind::File, param: None, .. } => openai(Some("id"), None),
+            Self::NotHere { param, .. } => openai(*param, None),
+            Self::NoReference(reference) => {
+                let code =
+                    (reference.kind == Kind::Response).then_some("previous_response_not_found");
+                openai(Some(reference.param), code)
             }
+            Self::Undecryptable(_) => openai(None, Some("invalid_encrypted_content")),
+            Self::Ended { .. } => openai(None, None),
             Self::Malformed(_) | Self::BodyCut | Self::BodyTooLarge | Self::NotWebSocket => {
                 openai(None, None)
             }
@@ -165,6 +187,14 @@ impl ApiError {
 /// What a stream says in place of its rest when it fails half-way (API fact sheet section 5.4).
 pub(crate) const MID_STREAM: &str =
     "The server had an error while processing your request. Sorry about that!";
+
+fn no_reference(reference: &Reference) -> String {
+    let text = reference.kind.not_here(&reference.id);
+    match reference.kind {
+        Kind::Response => text.replacen('R', "Previous r", 1),
+        _ => text,
+    }
+}
 
 fn throttled(hint: Hint, wait: Duration) -> String {
     let again = match hint {

@@ -1,6 +1,7 @@
 //! Files: upload, list, look up, download, delete. Known to this region alone.
 //!
 //! Called by `api.rs` (API fact sheet section 6). Another region answers 404 for the same id.
+//! Uploads and batches make files as well.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -10,9 +11,11 @@ use serde_json::{Value, json};
 
 use super::errors::ApiError;
 use super::multipart::Form;
+use super::objects::{Collection, text};
 use crate::body::{RegionBody, whole};
 use crate::exchange::Exchange;
-use crate::store::File;
+use crate::kind::Kind;
+use crate::store::Kept;
 
 /// Answers `…/files`, `…/files/{id}` and `…/files/{id}/content`.
 pub(crate) async fn answer(
@@ -22,70 +25,48 @@ pub(crate) async fn answer(
 ) -> Result<Response<RegionBody>, ApiError> {
     exchange.admit(None).await?;
     let route = exchange.route.clone();
-    match (&head.method, route.rest().as_slice()) {
+    let files = Collection::of(Kind::File);
+    let object = match (&head.method, route.rest().as_slice()) {
         (&Method::POST, []) => {
             let form = Form::read(head, body).await?;
-            upload(exchange, &form)
+            let purpose = form.text("purpose").ok_or(ApiError::Missing("purpose"))?;
+            let file = form.part("file")?;
+            let name = file.file_name.as_deref().unwrap_or("file");
+            make(exchange, name, purpose, file.content.clone())
         }
-        (&Method::GET, []) => Ok(list(exchange)),
-        (&Method::GET, [id]) => {
-            let object = find(exchange, id)?.object;
-            Ok(exchange.json(StatusCode::OK, &object))
+        (&Method::GET, []) => {
+            let purpose = route.query("purpose");
+            files.list_where(exchange, |file| {
+                purpose.is_none_or(|purpose| text(file, "purpose") == purpose)
+            })?
         }
-        (&Method::GET, [id, "content"]) => {
-            let mut response = Response::new(whole(find(exchange, id)?.content));
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-            Ok(response)
-        }
-        (&Method::DELETE, [id]) => {
-            if !exchange.region.store.with(|store| store.files.remove(id)) {
-                return Err(ApiError::NoFile((*id).to_owned()));
-            }
-            let object = json!({"id": id, "object": "file", "deleted": true});
-            Ok(exchange.json(StatusCode::OK, &object))
-        }
-        _ => Err(ApiError::NoRoute),
-    }
-}
-
-fn upload(exchange: &mut Exchange, form: &Form) -> Result<Response<RegionBody>, ApiError> {
-    let purpose = form.text("purpose").ok_or(ApiError::Missing("purpose"))?;
-    let file = form.part("file")?;
-    // Azure's ids of assistants' files have a prefix of their own
-    let azure_assistants = exchange.route.is_azure() && purpose == "assistants";
-    let id = exchange.id(if azure_assistants { "assistant-" } else { "file-" });
-    let object = json!({
-        "id": id, "object": "file", "bytes": file.content.len(),
-        "created_at": exchange.created(), "filename": file.file_name.as_deref().unwrap_or("file"),
-        "purpose": purpose, "status": "processed",
-    });
-    let kept = File { object: object.clone(), content: file.content.clone() };
-    exchange.region.store.with(|store| store.files.put(id, kept));
+        (&Method::GET, [id]) => files.look(exchange, id)?,
+        (&Method::GET, [id, "content"]) => return Ok(bytes(files.content(exchange, id)?)),
+        (&Method::DELETE, [id]) => files.delete(exchange, id)?,
+        _ => return Err(ApiError::NoRoute),
+    };
     Ok(exchange.json(StatusCode::OK, &object))
 }
 
-fn list(exchange: &Exchange) -> Response<RegionBody> {
-    let purpose = exchange.route.query("purpose");
-    let wanted = |object: &Value| {
-        purpose.is_none_or(|purpose| object.get("purpose").and_then(Value::as_str) == Some(purpose))
-    };
-    let data: Vec<Value> = exchange.region.store.with(|store| {
-        store.files.newest_first().map(|file| file.object.clone()).filter(wanted).collect()
-    });
-    let id = |object: Option<&Value>| object.and_then(|object| object.get("id")).cloned();
+/// Makes a file and keeps it.
+pub(super) fn make(exchange: &mut Exchange, name: &str, purpose: &str, content: Bytes) -> Value {
+    // Azure's ids of assistants' files have a prefix of their own
+    let azure_assistants = exchange.route.is_azure() && purpose == "assistants";
+    let id = exchange.object_id(if azure_assistants { "assistant-" } else { "file-" });
     let object = json!({
-        "object": "list", "first_id": id(data.first()), "last_id": id(data.last()),
-        "has_more": false, "data": data,
+        "id": id, "object": Kind::File.object(), "bytes": content.len(),
+        "created_at": exchange.created(), "filename": name, "purpose": purpose,
+        "status": "processed", "expires_at": null, "status_details": null,
     });
-    exchange.json(StatusCode::OK, &object)
+    let kept = Kept { object: object.clone(), content, ..Kept::default() };
+    Collection::of(Kind::File).put(exchange, kept);
+    object
 }
 
-fn find(exchange: &Exchange, id: &str) -> Result<File, ApiError> {
-    exchange
-        .region
-        .store
-        .with(|store| store.files.find(id).cloned())
-        .ok_or_else(|| ApiError::NoFile(id.to_owned()))
+/// An answer that is the bytes themselves.
+pub(super) fn bytes(content: Bytes) -> Response<RegionBody> {
+    let mut response = Response::new(whole(content));
+    let kind = HeaderValue::from_static("application/octet-stream");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
 }

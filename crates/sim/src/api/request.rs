@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::errors::ApiError;
 use crate::deployment::Deployment;
@@ -23,6 +23,11 @@ pub(crate) fn posted(head: &Parts, body: &Bytes) -> Result<Value, ApiError> {
         Ok(_) => Err(ApiError::Malformed("expected a JSON object".to_owned())),
         Err(error) => Err(ApiError::Malformed(error.to_string())),
     }
+}
+
+/// The same where the body may be left out, which stands for an empty object.
+pub(crate) fn posted_or_empty(head: &Parts, body: &Bytes) -> Result<Value, ApiError> {
+    if body.is_empty() { Ok(json!({})) } else { posted(head, body) }
 }
 
 /// The same as a type that ignores what it does not know.

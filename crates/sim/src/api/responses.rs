@@ -10,16 +10,19 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::object::Said;
 use super::chat::tool::{self, ToolCall};
 use super::errors::ApiError;
 use super::generation::{Bounds, Generation, prompt_tokens, reject_unsupported};
+use super::objects::{Collection, all_here};
+use super::references::Places;
 use super::request::{deployment, posted, typed};
 use super::sse;
 use crate::body::RegionBody;
 use crate::exchange::Exchange;
+use crate::kind::Kind;
 
 /// Answers `…/responses` and `…/responses/{id}`.
 pub(crate) async fn answer(
@@ -32,16 +35,12 @@ pub(crate) async fn answer(
         (&Method::POST, []) => create(exchange, head, body).await,
         (&Method::GET, [id]) => {
             exchange.admit(None).await?;
-            let object =
-                find(exchange, id).ok_or_else(|| ApiError::NoResponse((*id).to_owned()))?;
+            let object = Collection::of(Kind::Response).look(exchange, id)?;
             Ok(exchange.json(StatusCode::OK, &object))
         }
         (&Method::DELETE, [id]) => {
             exchange.admit(None).await?;
-            if !exchange.region.store.with(|store| store.responses.remove(id)) {
-                return Err(ApiError::NoResponse((*id).to_owned()));
-            }
-            let object = json!({"id": id, "object": "response", "deleted": true});
+            let object = Collection::of(Kind::Response).delete(exchange, id)?;
             Ok(exchange.json(StatusCode::OK, &object))
         }
         _ => Err(ApiError::NoRoute),
@@ -61,11 +60,7 @@ async fn create(
         return Err(ApiError::BelowMinimum { param: "max_output_tokens", least: OUTPUT_LEAST });
     }
     reject_unsupported(&model, &raw, &["temperature", "top_p", "top_logprobs"])?;
-    if let Some(previous) = &request.previous_response_id
-        && find(exchange, previous).is_none()
-    {
-        return Err(ApiError::NoPreviousResponse(previous.clone()));
-    }
+    all_here(exchange, &raw, PREVIOUS)?;
     let effort = raw.get("reasoning").and_then(|reasoning| reasoning.get("effort"));
     let bounds = Bounds {
         usual: exchange.world.tokens,
@@ -78,7 +73,7 @@ async fn create(
     let call = tool::pick(request.tools.iter(), &request.tool_choice, named, asked(&request.input))
         .map(|function| ToolCall::make(function, exchange.id("call_")));
     let said = Said {
-        id: exchange.id("resp_"),
+        id: exchange.object_id(Kind::Response.prefix()),
         item_id: exchange.id(if call.is_some() { "fc_" } else { "msg_" }),
         created: exchange.created(),
         model: model.model,
@@ -89,8 +84,7 @@ async fn create(
         call,
     };
     if said.stored {
-        let (id, object) = (said.id.clone(), said.ended());
-        exchange.region.store.with(|store| store.responses.put(id, object));
+        Collection::of(Kind::Response).keep(exchange, said.ended());
     }
     if request.stream.unwrap_or(false) {
         let events = stream::events(&said, exchange.delays);
@@ -109,7 +103,6 @@ struct ResponseRequest {
     stream: Option<bool>,
     store: Option<bool>,
     max_output_tokens: Option<u32>,
-    previous_response_id: Option<String>,
     #[serde(default)]
     tools: Vec<Value>,
     #[serde(default)]
@@ -129,9 +122,6 @@ fn asked(input: &Value) -> Option<&Value> {
     }
 }
 
-fn find(exchange: &Exchange, id: &str) -> Option<Value> {
-    exchange.region.store.with(|store| store.responses.find(id).cloned())
-}
-
+const PREVIOUS: Places = &[("previous_response_id", Kind::Response)];
 /// API fact sheet section 8.1.
 const OUTPUT_LEAST: u32 = 16;

@@ -5,18 +5,11 @@ use http::{Method, Request};
 use http_body_util::Full;
 use nearway_sim::RegionWorld;
 
-use crate::harness::{KEY, eastus, read, request, start};
+use crate::harness::{KEY, eastus, form, multipart, read, request, start};
 
 fn upload(purpose: &str, content: &str) -> Request<Full<Bytes>> {
-    let body = format!(
-        "--xyz\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\n{purpose}\r\n\
-         --xyz\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\
-         content-type: text/plain\r\n\r\n{content}\r\n--xyz--\r\n"
-    );
-    let mut request = request(Method::POST, "/openai/v1/files", body);
-    let kind = "multipart/form-data; boundary=xyz".parse().unwrap();
-    request.headers_mut().insert("content-type", kind);
-    request
+    let form = form(&[("purpose", purpose)], ("file", "a.txt", content));
+    multipart("/openai/v1/files", form)
 }
 
 #[tokio::test]

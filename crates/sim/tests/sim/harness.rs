@@ -62,6 +62,13 @@ pub(crate) async fn start(regions: Vec<RegionWorld>) -> Running {
     Running { sim, tasks: TaskTracker::new(), end }
 }
 
+/// `eastus` and, at place 1, `westus`, which knows nothing of what `eastus` makes.
+pub(crate) async fn start_two() -> Running {
+    let mut westus = eastus();
+    westus.name = "westus".to_owned();
+    start(vec![eastus(), westus]).await
+}
+
 pub(crate) async fn start_one(region: RegionWorld) -> Running {
     start(vec![region]).await
 }
@@ -114,6 +121,28 @@ impl Running {
         self.whole(request(Method::POST, target, body.to_string())).await
     }
 
+    pub(crate) async fn delete(&self, target: &str) -> Answer {
+        self.whole(request(Method::DELETE, target, Bytes::new())).await
+    }
+
+    /// The object that a region, by its place in the world, makes; it must.
+    pub(crate) async fn made(&self, target: &str, body: &Value) -> Value {
+        let answer = self.post(target, body).await;
+        assert_eq!(answer.status, 200, "{target}: {:?}", answer.body);
+        answer.json()
+    }
+
+    /// The same request at any region.
+    pub(crate) async fn ask(&self, region: usize, request: Request<Full<Bytes>>) -> Answer {
+        read(self.send_to(self.address_of(region), request).await.unwrap()).await
+    }
+
+    /// A file of `eastus`, by its id.
+    pub(crate) async fn file(&self, purpose: &str, content: &str) -> String {
+        let form = form(&[("purpose", purpose)], ("file", "a.jsonl", content));
+        id(&self.whole(multipart("/openai/v1/files", form)).await.json())
+    }
+
     /// Posts and gives each piece as it came, with the time since it was asked for.
     pub(crate) async fn stream(&self, target: &str, body: &Value) -> Vec<(Duration, String)> {
         let asked = Instant::now();
@@ -129,6 +158,44 @@ impl Running {
         }
         pieces
     }
+}
+
+/// The events of a stream, however they came.
+pub(crate) fn events(pieces: &[(Duration, String)]) -> Vec<String> {
+    let text: String = pieces.iter().map(|(_, piece)| piece.as_str()).collect();
+    text.split_inclusive("\n\n").map(str::to_owned).collect()
+}
+
+/// The id of an object.
+pub(crate) fn id(object: &Value) -> String {
+    object["id"].as_str().unwrap_or_else(|| panic!("no id: {object}")).to_owned()
+}
+
+/// The ids of a list, in order.
+pub(crate) fn ids(list: &Value) -> Vec<String> {
+    list["data"].as_array().unwrap_or_else(|| panic!("no list: {list}")).iter().map(id).collect()
+}
+
+/// A form with some fields and a file (name of the part, name of the file, content).
+pub(crate) fn form(fields: &[(&str, &str)], (part, file, content): (&str, &str, &str)) -> String {
+    let fields: String = fields
+        .iter()
+        .map(|(name, value)| {
+            format!("--xyz\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        })
+        .collect();
+    format!(
+        "{fields}--xyz\r\ncontent-disposition: form-data; name=\"{part}\"; filename=\"{file}\"\r\n\
+         content-type: text/plain\r\n\r\n{content}\r\n--xyz--\r\n"
+    )
+}
+
+/// Posts a form.
+pub(crate) fn multipart(target: &str, form: String) -> Request<Full<Bytes>> {
+    let mut request = request(Method::POST, target, form);
+    let kind = "multipart/form-data; boundary=xyz".parse().unwrap();
+    request.headers_mut().insert("content-type", kind);
+    request
 }
 
 /// With the region's key and as JSON.
