@@ -6,11 +6,13 @@
 pub(crate) mod audio;
 pub(crate) mod auth;
 pub(crate) mod base64;
+pub(crate) mod batches;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod embeddings;
 pub(crate) mod errors;
 pub(crate) mod files;
+pub(crate) mod fine_tuning;
 pub(crate) mod generation;
 pub(crate) mod headers;
 pub(crate) mod models;
@@ -24,6 +26,7 @@ pub(crate) mod request;
 pub(crate) mod responses;
 pub(crate) mod route;
 pub(crate) mod sse;
+pub(crate) mod uploads;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -52,6 +55,9 @@ pub(crate) async fn answer(
         Operation::Responses => responses::answer(exchange, head, &body).await,
         Operation::Embeddings => embeddings::embed(exchange, head, &body).await,
         Operation::Files => files::answer(exchange, head, body).await,
+        Operation::Uploads => uploads::answer(exchange, head, body).await,
+        Operation::Batches => batches::answer(exchange, head, &body).await,
+        Operation::FineTuning => fine_tuning::answer(exchange, head, &body).await,
         Operation::Models => models::answer(exchange, head).await,
         Operation::AudioTranscriptions | Operation::AudioTranslations => {
             audio::hear(exchange, head, body).await

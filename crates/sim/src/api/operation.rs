@@ -10,6 +10,9 @@ pub(crate) enum Operation {
     Responses,
     Embeddings,
     Files,
+    Uploads,
+    Batches,
+    FineTuning,
     Models,
     AudioTranscriptions,
     AudioTranslations,
@@ -30,6 +33,9 @@ impl Operation {
             Self::Responses => "responses",
             Self::Embeddings => "embeddings",
             Self::Files => "files",
+            Self::Uploads => "uploads",
+            Self::Batches => "batches",
+            Self::FineTuning => "fine_tuning",
             Self::Models => "models",
             Self::AudioTranscriptions => "audio_transcriptions",
             Self::AudioTranslations => "audio_translations",
@@ -40,8 +46,14 @@ impl Operation {
         }
     }
 
-    /// The routes that the Azure SDKs put below `/deployments/{d}` (API fact sheet section 1.2).
-    pub(crate) fn takes_deployment(self) -> bool {
+    /// Whether Azure has the route below `/deployments/{d}`, or else beside it: where its SDKs
+    /// put it (API fact sheet section 1.2).
+    pub(crate) fn is_at(self, deployment: bool) -> bool {
+        // Node's SDK has batches below its deployment if it was given one
+        self == Self::Batches || self.takes_deployment() == deployment
+    }
+
+    fn takes_deployment(self) -> bool {
         matches!(
             self,
             Self::ChatCompletions

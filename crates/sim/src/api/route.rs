@@ -52,11 +52,8 @@ impl Route {
         };
         let (mut operation, rest) = operation(rest);
         let versioned = query.iter().any(|(name, _)| name == "api-version");
-        if dialect == Dialect::Classic {
-            let in_path = deployment.is_some();
-            if !versioned || in_path != operation.takes_deployment() {
-                operation = Operation::Other;
-            }
+        if dialect == Dialect::Classic && !(versioned && operation.is_at(deployment.is_some())) {
+            operation = Operation::Other;
         }
         let rest = rest.iter().copied().map(decoded).collect();
         Self { dialect, operation, deployment, rest, query }
@@ -98,6 +95,9 @@ fn operation<'a, 's>(segments: &'a [&'s str]) -> (Operation, &'a [&'s str]) {
         ["realtime"] => (Operation::Realtime, &[]),
         ["responses", rest @ ..] => (Operation::Responses, rest),
         ["files", rest @ ..] => (Operation::Files, rest),
+        ["uploads", rest @ ..] => (Operation::Uploads, rest),
+        ["batches", rest @ ..] => (Operation::Batches, rest),
+        ["fine_tuning", rest @ ..] => (Operation::FineTuning, rest),
         ["models", rest @ ..] => (Operation::Models, rest),
         _ => (Operation::Other, &[]),
     }
@@ -140,6 +140,19 @@ mod tests {
     }
 
     #[test]
+    fn objects_are_at_their_places() {
+        for (target, operation, rest) in [
+            ("/openai/batches?api-version=1", Operation::Batches, vec![]),
+            ("/openai/deployments/d/batches?api-version=1", Operation::Batches, vec![]),
+            ("/v1/fine_tuning/jobs/j", Operation::FineTuning, vec!["jobs", "j"]),
+            ("/openai/deployments/d/threads?api-version=1", Operation::Other, vec![]),
+        ] {
+            let route = read(target);
+            assert_eq!((route.operation, route.rest()), (operation, rest), "{target}");
+        }
+    }
+
+    #[test]
     fn a_deployment_is_decoded_and_a_query_is_found() {
         let route = read("/openai/deployments/gpt%204o/embeddings?x=1&api-version=2024-10-21");
         assert_eq!(route.deployment.as_deref(), Some("gpt 4o"));
@@ -151,7 +164,6 @@ mod tests {
     fn what_azure_does_not_serve_is_other() {
         for target in [
             "/openai/deployments/gpt-4o/chat/completions",
-            "/openai/chat/completions?api-version=1",
             "/openai/deployments/gpt-4o/responses?api-version=1",
             "/openai/v1/nonsense",
             "/",

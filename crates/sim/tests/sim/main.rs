@@ -1,6 +1,7 @@
 //! The simulator over real sockets: one module per behaviour.
 #![cfg(test)]
 
+mod batches;
 mod chat;
 mod completions;
 mod connections;
@@ -8,6 +9,7 @@ mod control;
 mod embeddings;
 mod errors;
 mod files;
+mod fine_tuning;
 mod harness;
 mod models;
 mod modes;
@@ -16,3 +18,4 @@ mod realtime;
 mod responses;
 mod seen;
 mod tls;
+mod uploads;
