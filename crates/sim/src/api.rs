@@ -3,6 +3,7 @@
 //! Called by `handle.rs` with the whole body. Order as in the service: key, route, deployment,
 //! then what the script has for this request, then the handler.
 
+pub(crate) mod assistants;
 pub(crate) mod audio;
 pub(crate) mod auth;
 pub(crate) mod base64;
@@ -26,7 +27,9 @@ pub(crate) mod request;
 pub(crate) mod responses;
 pub(crate) mod route;
 pub(crate) mod sse;
+pub(crate) mod threads;
 pub(crate) mod uploads;
+pub(crate) mod vector_stores;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -58,6 +61,9 @@ pub(crate) async fn answer(
         Operation::Uploads => uploads::answer(exchange, head, body).await,
         Operation::Batches => batches::answer(exchange, head, &body).await,
         Operation::FineTuning => fine_tuning::answer(exchange, head, &body).await,
+        Operation::Assistants => assistants::answer(exchange, head, &body).await,
+        Operation::Threads => threads::answer(exchange, head, &body).await,
+        Operation::VectorStores => vector_stores::answer(exchange, head, &body).await,
         Operation::Models => models::answer(exchange, head).await,
         Operation::AudioTranscriptions | Operation::AudioTranslations => {
             audio::hear(exchange, head, body).await

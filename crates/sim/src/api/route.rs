@@ -98,6 +98,9 @@ fn operation<'a, 's>(segments: &'a [&'s str]) -> (Operation, &'a [&'s str]) {
         ["uploads", rest @ ..] => (Operation::Uploads, rest),
         ["batches", rest @ ..] => (Operation::Batches, rest),
         ["fine_tuning", rest @ ..] => (Operation::FineTuning, rest),
+        ["assistants", rest @ ..] => (Operation::Assistants, rest),
+        ["threads", rest @ ..] => (Operation::Threads, rest),
+        ["vector_stores", rest @ ..] => (Operation::VectorStores, rest),
         ["models", rest @ ..] => (Operation::Models, rest),
         _ => (Operation::Other, &[]),
     }
@@ -142,6 +145,7 @@ mod tests {
     #[test]
     fn objects_are_at_their_places() {
         for (target, operation, rest) in [
+            ("/openai/threads/t/runs?api-version=1", Operation::Threads, vec!["t", "runs"]),
             ("/openai/batches?api-version=1", Operation::Batches, vec![]),
             ("/openai/deployments/d/batches?api-version=1", Operation::Batches, vec![]),
             ("/v1/fine_tuning/jobs/j", Operation::FineTuning, vec!["jobs", "j"]),

@@ -1,6 +1,7 @@
 //! The simulator over real sockets: one module per behaviour.
 #![cfg(test)]
 
+mod assistants;
 mod batches;
 mod chat;
 mod completions;
@@ -11,11 +12,14 @@ mod errors;
 mod files;
 mod fine_tuning;
 mod harness;
+mod lists;
 mod models;
 mod modes;
 mod raw;
 mod realtime;
 mod responses;
 mod seen;
+mod threads;
 mod tls;
 mod uploads;
+mod vector_stores;
