@@ -10,12 +10,14 @@ pub(crate) mod base64;
 pub(crate) mod batches;
 pub(crate) mod chat;
 pub(crate) mod completions;
+pub(crate) mod conversations;
 pub(crate) mod embeddings;
 pub(crate) mod errors;
 pub(crate) mod files;
 pub(crate) mod fine_tuning;
 pub(crate) mod generation;
 pub(crate) mod headers;
+pub(crate) mod items;
 pub(crate) mod models;
 pub(crate) mod multipart;
 pub(crate) mod objects;
@@ -26,6 +28,7 @@ pub(crate) mod references;
 pub(crate) mod request;
 pub(crate) mod responses;
 pub(crate) mod route;
+pub(crate) mod sealed;
 pub(crate) mod sse;
 pub(crate) mod threads;
 pub(crate) mod uploads;
@@ -64,6 +67,7 @@ pub(crate) async fn answer(
         Operation::Assistants => assistants::answer(exchange, head, &body).await,
         Operation::Threads => threads::answer(exchange, head, &body).await,
         Operation::VectorStores => vector_stores::answer(exchange, head, &body).await,
+        Operation::Conversations => conversations::answer(exchange, head, &body).await,
         Operation::Models => models::answer(exchange, head).await,
         Operation::AudioTranscriptions | Operation::AudioTranslations => {
             audio::hear(exchange, head, body).await

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use fastrand::Rng;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,10 +30,12 @@ pub(crate) struct Region {
     /// After this time the script begins again.
     pub(crate) repeat: Option<Duration>,
     pub(crate) stats: Guarded<Stats>,
-    /// Files and responses that only this region knows.
+    /// Objects that only this region knows.
     pub(crate) store: Guarded<Store>,
     pub(crate) windows: Guarded<Windows>,
     pub(crate) tasks: Tasks,
+    /// What this region seals reasoning with, and no other one can open.
+    pub(crate) seal: hmac::Key,
     seed: u64,
     world: Guarded<Arc<RegionWorld>>,
     numbers: AtomicU64,
@@ -61,6 +64,7 @@ impl Region {
             stats: Guarded::default(),
             store: Guarded::default(),
             windows: Guarded::default(),
+            seal: hmac::Key::new(hmac::HMAC_SHA256, format!("{seed} {}", world.name).as_bytes()),
             seed,
             world: Guarded::new(Arc::new(world)),
             numbers: AtomicU64::new(0),

@@ -101,6 +101,7 @@ fn operation<'a, 's>(segments: &'a [&'s str]) -> (Operation, &'a [&'s str]) {
         ["assistants", rest @ ..] => (Operation::Assistants, rest),
         ["threads", rest @ ..] => (Operation::Threads, rest),
         ["vector_stores", rest @ ..] => (Operation::VectorStores, rest),
+        ["conversations", rest @ ..] => (Operation::Conversations, rest),
         ["models", rest @ ..] => (Operation::Models, rest),
         _ => (Operation::Other, &[]),
     }

@@ -7,6 +7,7 @@ mod chat;
 mod completions;
 mod connections;
 mod control;
+mod conversations;
 mod embeddings;
 mod errors;
 mod files;

@@ -4,7 +4,7 @@ use http::Method;
 use nearway_sim::RegionWorld;
 use serde_json::{Value, json};
 
-use crate::harness::{KEY, data, eastus, read, request, start, start_one};
+use crate::harness::{KEY, data, eastus, events, read, request, start, start_one};
 
 const TARGET: &str = "/openai/v1/responses";
 
@@ -93,6 +93,63 @@ async fn limits_end_a_response_early() {
     let refused = running.post(TARGET, &body).await;
     assert_eq!(refused.status, 400);
     assert_eq!(refused.json()["error"]["code"], "integer_below_min_value");
+}
+
+#[tokio::test]
+async fn a_stored_response_tells_what_it_was_asked_with() {
+    let running = start_one(eastus()).await;
+    let made = running.post(TARGET, &hello()).await.json();
+    let reference = json!({"type": "item_reference", "id": made["output"][0]["id"]});
+    let known = json!({"type": "message", "id": "msg_x", "role": "user", "content": "one"});
+    let mut body = hello();
+    body["input"] = json!([reference, known, {"role": "user", "content": "two"}]);
+    let next = running.post(TARGET, &body).await.json();
+    let items = format!("{TARGET}/{}/input_items?order=asc", next["id"].as_str().unwrap());
+    let items = running.get(&items).await.json();
+    let items = items["data"].as_array().unwrap();
+    assert_eq!(items.len(), 3);
+    assert_eq!((&items[0], &items[1]["id"]), (&made["output"][0], &json!("msg_x")));
+}
+
+#[tokio::test]
+async fn reasoning_comes_before_what_is_said_and_is_sealed_if_asked_for() {
+    let mut region = eastus();
+    region.deployments.push(nearway_sim::Deployment::reasoning("o4"));
+    let running = start_one(region).await;
+    let mut body = json!({"model": "o4", "input": "hello", "stream": true});
+    let items = async |body: &Value| {
+        let pieces = events(&running.stream(TARGET, body).await);
+        let done = |piece: &&String| piece.starts_with("event: response.output_item.done\n");
+        let items: Vec<Value> =
+            pieces.iter().filter(done).map(|piece| data(piece).unwrap()).collect();
+        let ended = data(pieces.last().unwrap()).unwrap();
+        (items, ended["response"]["output"].clone())
+    };
+    let (plain, output) = items(&body).await;
+    assert_eq!([&plain[0]["output_index"], &plain[1]["output_index"]], [0, 1]);
+    assert_eq!(plain[0]["item"]["encrypted_content"], Value::Null);
+    assert_eq!(output, json!([plain[0]["item"], plain[1]["item"]]));
+    body["include"] = json!(["reasoning.encrypted_content"]);
+    let (sealed, output) = items(&body).await;
+    assert!(sealed[0]["item"]["encrypted_content"].is_string());
+    assert_eq!(output[0], sealed[0]["item"]);
+}
+
+#[tokio::test]
+async fn a_response_in_the_background_is_done_when_looked_at_or_cancelled() {
+    let running = start_one(eastus()).await;
+    let mut body = hello();
+    body["background"] = json!(true);
+    let made = running.post(TARGET, &body).await.json();
+    assert_eq!((&made["status"], &made["output"]), (&json!("queued"), &json!([])));
+    let one = format!("{TARGET}/{}", made["id"].as_str().unwrap());
+    assert_eq!(running.get(&one).await.json()["status"], "completed");
+    assert_eq!(running.post(&format!("{one}/cancel"), &json!({})).await.status, 400);
+
+    let made = running.post(TARGET, &body).await.json();
+    let cancel = format!("{TARGET}/{}/cancel", made["id"].as_str().unwrap());
+    assert_eq!(running.post(&cancel, &json!({})).await.json()["status"], "cancelled");
+    assert_eq!(running.post(&cancel, &json!({})).await.json()["status"], "cancelled");
 }
 
 #[tokio::test]

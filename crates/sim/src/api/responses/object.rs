@@ -10,6 +10,8 @@ use crate::api::generation::Generation;
 pub(super) struct Said {
     pub(super) id: String,
     pub(super) item_id: String,
+    /// Comes before what is said.
+    pub(super) thought: Option<Thought>,
     pub(super) created: u64,
     pub(super) model: String,
     pub(super) prompt_tokens: u32,
@@ -21,7 +23,36 @@ pub(super) struct Said {
     pub(super) call: Option<ToolCall>,
 }
 
+/// An item of reasoning.
+#[derive(Debug)]
+pub(super) struct Thought {
+    pub(super) id: String,
+    /// If it was asked for.
+    pub(super) sealed: Option<String>,
+}
+
+impl Thought {
+    /// As it begins: nothing is sealed yet.
+    pub(super) fn opened(&self) -> Value {
+        json!({"id": self.id, "type": "reasoning", "summary": []})
+    }
+
+    /// As it ends.
+    pub(super) fn item(&self) -> Value {
+        let mut item = self.opened();
+        if let (Some(sealed), Value::Object(item)) = (&self.sealed, &mut item) {
+            item.insert("encrypted_content".to_owned(), json!(sealed));
+        }
+        item
+    }
+}
+
 impl Said {
+    /// The response in the background before anybody looks again.
+    pub(super) fn queued(&self) -> Value {
+        self.object("queued", &Value::Null, &json!([]), &Value::Null)
+    }
+
     /// The response before its first token.
     pub(super) fn under_way(&self) -> Value {
         self.object("in_progress", &Value::Null, &json!([]), &Value::Null)
@@ -39,7 +70,18 @@ impl Said {
             "output_tokens_details": {"reasoning_tokens": self.generation.reasoning},
             "total_tokens": self.prompt_tokens.saturating_add(spent),
         });
-        self.object(status, &details, &json!([self.item()]), &usage)
+        self.object(status, &details, &json!(self.output()), &usage)
+    }
+
+    /// All output items, ended.
+    pub(super) fn output(&self) -> Vec<Value> {
+        self.thought.iter().map(Thought::item).chain([self.item()]).collect()
+    }
+
+    /// The conversation that the response is part of, by its id.
+    pub(super) fn conversation(&self) -> Option<&str> {
+        let conversation = self.request.get("conversation")?;
+        conversation.get("id").unwrap_or(conversation).as_str()
     }
 
     /// A tool call is always whole.
@@ -47,7 +89,7 @@ impl Said {
         self.generation.cut_short && self.call.is_none()
     }
 
-    /// The one output item, ended.
+    /// What is said, or called: the last output item, ended.
     pub(super) fn item(&self) -> Value {
         let status = if self.cut_short() { "incomplete" } else { "completed" };
         match &self.call {
@@ -68,7 +110,9 @@ impl Said {
         };
         json!({
             "id": self.id, "object": "response", "created_at": self.created, "status": status,
-            "background": false, "error": null, "incomplete_details": details,
+            "background": given("background", json!(false)),
+            "conversation": self.conversation().map(|id| json!({"id": id})),
+            "error": null, "incomplete_details": details,
             "instructions": given("instructions", Value::Null),
             "max_output_tokens": given("max_output_tokens", Value::Null),
             "metadata": given("metadata", json!({})),

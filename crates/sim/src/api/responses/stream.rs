@@ -15,6 +15,13 @@ pub(super) fn events(said: &Said, delays: Delays) -> Vec<(Duration, Bytes)> {
     let mut log = Log::default();
     log.add(delays.head, "response.created", json!({"response": said.under_way()}));
     log.add(delays.head, "response.in_progress", json!({"response": said.under_way()}));
+    if let Some(thought) = &said.thought {
+        let at = |item: Value| json!({"output_index": 0, "item": item});
+        log.add(delays.head, "response.output_item.added", at(thought.opened()));
+        log.add(delays.head, "response.output_item.done", at(thought.item()));
+    }
+    // what is said comes after the thought
+    let index = usize::from(said.thought.is_some());
     let first = delays.first_token + delays.per_token * said.generation.reasoning;
     let (opened, delta, ended, pieces, whole) = match &said.call {
         Some(call) => (
@@ -38,12 +45,16 @@ pub(super) fn events(said: &Said, delays: Delays) -> Vec<(Duration, Bytes)> {
             ("text", said.generation.text()),
         ),
     };
-    log.add(delays.head, "response.output_item.added", json!({"output_index": 0, "item": opened}));
+    log.add(
+        delays.head,
+        "response.output_item.added",
+        json!({"output_index": index, "item": opened}),
+    );
     let is_text = said.call.is_none();
     let place = |mut more: Value| {
         if let Value::Object(more) = &mut more {
             more.insert("item_id".to_owned(), json!(said.item_id));
-            more.insert("output_index".to_owned(), json!(0));
+            more.insert("output_index".to_owned(), json!(index));
             if is_text {
                 more.insert("content_index".to_owned(), json!(0));
             }
@@ -72,7 +83,7 @@ pub(super) fn events(said: &Said, delays: Delays) -> Vec<(Duration, Bytes)> {
         let function = said.call.as_ref().map(|call| call.name.as_str());
         log.add(end, ended, place(json!({name: text, "name": function})));
     }
-    log.add(end, "response.output_item.done", json!({"output_index": 0, "item": said.item()}));
+    log.add(end, "response.output_item.done", json!({"output_index": index, "item": said.item()}));
     let last = if said.cut_short() { "response.incomplete" } else { "response.completed" };
     log.add(end, last, json!({"response": said.ended()}));
     log.events
