@@ -10,9 +10,11 @@ pub(crate) mod base64;
 pub(crate) mod batches;
 pub(crate) mod chat;
 pub(crate) mod completions;
+pub(crate) mod containers;
 pub(crate) mod conversations;
 pub(crate) mod embeddings;
 pub(crate) mod errors;
+pub(crate) mod evals;
 pub(crate) mod files;
 pub(crate) mod fine_tuning;
 pub(crate) mod generation;
@@ -33,6 +35,7 @@ pub(crate) mod sse;
 pub(crate) mod threads;
 pub(crate) mod uploads;
 pub(crate) mod vector_stores;
+pub(crate) mod videos;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -68,6 +71,10 @@ pub(crate) async fn answer(
         Operation::Threads => threads::answer(exchange, head, &body).await,
         Operation::VectorStores => vector_stores::answer(exchange, head, &body).await,
         Operation::Conversations => conversations::answer(exchange, head, &body).await,
+        Operation::Containers => containers::answer(exchange, head, body).await,
+        Operation::Evals => evals::answer(exchange, head, &body).await,
+        Operation::Videos => videos::answer(exchange, head, body).await,
+        Operation::StoredCompletions => chat::stored::answer(exchange, head, &body).await,
         Operation::Models => models::answer(exchange, head).await,
         Operation::AudioTranscriptions | Operation::AudioTranslations => {
             audio::hear(exchange, head, body).await

@@ -3,30 +3,37 @@
 //! Called by `api.rs`. Reads the request and decides what is said; `chat/whole.rs` and
 //! `chat/stream.rs` write it down, `chat/tool.rs` makes tool calls.
 
+pub(crate) mod stored;
 mod stream;
 pub(crate) mod tool;
 mod whole;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::tool::ToolCall;
 use super::errors::ApiError;
 use super::generation::{Bounds, Generation, prompt_tokens, reject_unsupported};
+use super::objects::all_here;
+use super::references::Places;
 use super::request::{deployment, posted, typed};
 use super::sse;
 use crate::body::RegionBody;
 use crate::exchange::Exchange;
+use crate::kind::Kind;
 
-/// Answers `POST …/chat/completions`.
+/// Answers `…/chat/completions`.
 pub(crate) async fn complete(
     exchange: &mut Exchange,
     head: &Parts,
     body: &Bytes,
 ) -> Result<Response<RegionBody>, ApiError> {
+    if head.method == Method::GET {
+        return stored::answer(exchange, head, body).await;
+    }
     let raw = posted(head, body)?;
     let request: ChatRequest = typed(&raw)?;
     let model = deployment(exchange, request.model.as_deref())?;
@@ -36,6 +43,7 @@ pub(crate) async fn complete(
         return Err(ApiError::Missing("messages"));
     }
     reject_unsupported(&model, &raw, REJECTED_BY_REASONING)?;
+    all_here(exchange, &raw, NAMED)?;
     let many = request.n.unwrap_or(1);
     if !(1..=CHOICES_MOST).contains(&many) {
         return Err(ApiError::Invalid { param: "n", expected: "1 to 128" });
@@ -52,7 +60,7 @@ pub(crate) async fn complete(
     let call = tool::wanted(&request.messages, &request.tools, &request.tool_choice)
         .map(|function| ToolCall::make(function, exchange.id("call_")));
     let said = Said {
-        id: exchange.id("chatcmpl-"),
+        id: exchange.object_id(Kind::ChatCompletion.prefix()),
         created: exchange.created(),
         model: model.model,
         azure: exchange.route.is_azure(),
@@ -60,6 +68,9 @@ pub(crate) async fn complete(
         choices,
         call,
     };
+    if request.store.unwrap_or(false) {
+        stored::keep(exchange, &whole::object(&said), &raw, &request.messages);
+    }
     if request.stream.unwrap_or(false) {
         let options = request.stream_options.unwrap_or_default();
         let events = stream::events(&said, exchange.delays, options.include_usage);
@@ -76,6 +87,7 @@ struct ChatRequest {
     #[serde(default)]
     messages: Vec<Value>,
     stream: Option<bool>,
+    store: Option<bool>,
     stream_options: Option<StreamOptions>,
     max_tokens: Option<u32>,
     max_completion_tokens: Option<u32>,
@@ -141,4 +153,5 @@ const REJECTED_BY_REASONING: &[&str] = &[
     "top_logprobs",
     "logit_bias",
 ];
+const NAMED: Places = &[("messages[].content[].file.file_id", Kind::File)];
 const CHOICES_MOST: u32 = 128;

@@ -1,6 +1,6 @@
 //! The parts of an uploaded form.
 //!
-//! Used for files and audio; the body was read and bounded by `handle.rs`.
+//! Used for files, audio and videos; the body was read and bounded by `handle.rs`.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -22,6 +22,12 @@ pub(crate) struct Part {
 pub(crate) struct Form(Vec<Part>);
 
 impl Form {
+    /// Whether the body is a form.
+    pub(crate) fn is_sent(head: &Parts) -> bool {
+        let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+    }
+
     pub(crate) async fn read(head: &Parts, body: Bytes) -> Result<Self, ApiError> {
         let malformed = |error: multer::Error| ApiError::Malformed(error.to_string());
         let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -51,6 +51,12 @@ impl Route {
             _ => (Dialect::Classic, None, [].as_slice()),
         };
         let (mut operation, rest) = operation(rest);
+        // what is stored has no deployment any more
+        if (dialect, operation) == (Dialect::Classic, Operation::ChatCompletions)
+            && deployment.is_none()
+        {
+            operation = Operation::StoredCompletions;
+        }
         let versioned = query.iter().any(|(name, _)| name == "api-version");
         if dialect == Dialect::Classic && !(versioned && operation.is_at(deployment.is_some())) {
             operation = Operation::Other;
@@ -88,6 +94,7 @@ impl Route {
 fn operation<'a, 's>(segments: &'a [&'s str]) -> (Operation, &'a [&'s str]) {
     match segments {
         ["chat", "completions"] => (Operation::ChatCompletions, &[]),
+        ["chat", "completions", rest @ ..] => (Operation::StoredCompletions, rest),
         ["completions"] => (Operation::Completions, &[]),
         ["embeddings"] => (Operation::Embeddings, &[]),
         ["audio", "transcriptions"] => (Operation::AudioTranscriptions, &[]),
@@ -102,6 +109,9 @@ fn operation<'a, 's>(segments: &'a [&'s str]) -> (Operation, &'a [&'s str]) {
         ["threads", rest @ ..] => (Operation::Threads, rest),
         ["vector_stores", rest @ ..] => (Operation::VectorStores, rest),
         ["conversations", rest @ ..] => (Operation::Conversations, rest),
+        ["containers", rest @ ..] => (Operation::Containers, rest),
+        ["evals", rest @ ..] => (Operation::Evals, rest),
+        ["videos", rest @ ..] => (Operation::Videos, rest),
         ["models", rest @ ..] => (Operation::Models, rest),
         _ => (Operation::Other, &[]),
     }
@@ -150,6 +160,8 @@ mod tests {
             ("/openai/batches?api-version=1", Operation::Batches, vec![]),
             ("/openai/deployments/d/batches?api-version=1", Operation::Batches, vec![]),
             ("/v1/fine_tuning/jobs/j", Operation::FineTuning, vec!["jobs", "j"]),
+            ("/v1/chat/completions/c", Operation::StoredCompletions, vec!["c"]),
+            ("/openai/chat/completions?api-version=1", Operation::StoredCompletions, vec![]),
             ("/openai/deployments/d/threads?api-version=1", Operation::Other, vec![]),
         ] {
             let route = read(target);
