@@ -18,6 +18,7 @@ mod harness;
 mod lists;
 mod models;
 mod modes;
+mod not_here;
 mod raw;
 mod realtime;
 mod responses;
