@@ -12,9 +12,27 @@ API_VERSION = "2024-10-21"
 CLIENT = {"api_key": "the-client's-own", "max_retries": 0, "timeout": 30}
 
 
-def pytest_configure():
+# test, requests that a region refused for want of the object, writes among them
+ROUND_TRIPS = pytest.StashKey()
+
+
+def pytest_configure(config):
     """Ended from outside, the run still ends what it has started."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.stash[ROUND_TRIPS] = []
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """What it cost to find the objects of `test_home.py`."""
+    tests = config.stash[ROUND_TRIPS]
+    if not tests:
+        return
+    terminalreporter.section("round trips to regions that do not have the object")
+    asked, writes = (sum(test[place] for test in tests) for place in (1, 2))
+    for name, *cost in tests:
+        if any(cost):
+            terminalreporter.line(f"{cost[0]:4} ({cost[1]} writes)  {name}")
+    terminalreporter.line(f"{asked:4} ({writes} writes)  in {len(tests)} scenarios")
 
 
 @pytest.fixture(scope="session")
