@@ -118,5 +118,94 @@ class Stage:
     def __exit__(self, *error):
         return self.ends.__exit__(*error)
 
+class ThreeRegions(Stage):
+    """Objects are made in the farthest region; all that follows would go to the nearest one."""
 
-ALL = [Stage]
+    name = "three-regions"
+    regions = 3
+
+    def configuration(self):
+        return harness.configuration(self.world, state=self.state())
+
+    def state(self):
+        """The section of the configuration; a list shows what all regions have."""
+        return {"lists": "merge"}
+
+    def creating(self):
+        return self.client(self.proxy, self.home)
+
+    @property
+    def home(self):
+        return self.world.regions[-1]["name"]
+
+    def environment(self):
+        return {**super().environment(), "NEARWAY_HOME": self.home}
+
+
+class TwoProxies(ThreeRegions):
+    """Each step goes to the other one of two proxies, which know nothing of one another."""
+
+    name = "two-proxies"
+    knows = False
+
+    def __init__(self, *more):
+        super().__init__(*more)
+        other = self.ground.proxy(f"{self.name}-other", self.configuration())
+        self.last, self.next = self.proxy, other
+
+    def later(self):
+        self.last, self.next = self.next, self.last
+        return self.client(self.last)
+
+    def environment(self):
+        return {**super().environment(), "NEARWAY_LATER_URL": self.next.url}
+
+
+class Restarted(ThreeRegions):
+    """The proxy is started anew after each making, and knows nothing any more."""
+
+    name = "restarted"
+    knows = False
+    # nobody would tell when it is time for it
+    speaks_node = False
+
+    def __init__(self, *more):
+        self.running = contextlib.ExitStack()
+        self.starts = 0
+        self.makes = False
+        super().__init__(*more)
+
+    def serve(self):
+        self.running.close()
+        self.starts += 1
+        folder = self.folder / f"start-{self.starts}"
+        folder.mkdir()
+        return self.running.enter_context(harness.served(self.configuration(), folder))
+
+    def creating(self):
+        self.makes = True
+        return super().creating()
+
+    def later(self):
+        if self.makes:
+            self.makes = False
+            self.proxy = self.serve()
+        return super().later()
+
+    def __exit__(self, *error):
+        # the clients first: their connections are open
+        super().__exit__(*error)
+        self.running.close()
+
+
+class RestartedWithFile(Restarted):
+    """The same with a file, from which the proxy knows all that it ever knew."""
+
+    name = "restarted-with-file"
+    knows = True
+
+    def state(self):
+        return {**super().state(), "file": str(self.folder / "state")}
+
+
+ALL = [Stage, ThreeRegions, TwoProxies, Restarted, RestartedWithFile]
