@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use memchr::memmem::Finder;
 use nearway_wire::endpoint::Operation;
 use nearway_wire::fields::Fields;
 
@@ -148,6 +149,17 @@ pub fn fields(operation: Operation) -> Option<&'static Arc<Fields>> {
     FIELDS.get(operation as usize)?.as_ref()
 }
 
+/// Whether a body that is here may name an object, by a look that costs next to nothing. For requests whose
+/// bodies hardly ever do, and are long.
+#[must_use]
+pub fn may_name(operation: Operation, body: &[u8]) -> bool {
+    operation != Operation::ChatCompletions || IN_CHAT.iter().any(|word| word.find(body).is_some())
+}
+
+/// What stands in the body of a chat that names an object.
+static IN_CHAT: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [Finder::new("\"file_id\""), Finder::new("\"audio\"")]);
+
 /// What an id means that was found at this one of [`fields`].
 #[must_use]
 pub fn bond(operation: Operation, place: u16) -> Bond {
@@ -167,3 +179,33 @@ static FIELDS: LazyLock<Vec<Option<Arc<Fields>>>> = LazyLock::new(|| {
     };
     Operation::ALL.iter().map(compiled).collect()
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_compiled_and_means_something() {
+        for operation in Operation::ALL {
+            assert_eq!(fields(operation).is_some(), !places(operation).is_empty(), "{operation:?}");
+            for (number, (place, bond_there)) in (0..).zip(places(operation)) {
+                let found = (bond(operation, number), place_of(operation, number));
+                assert_eq!(found, (*bond_there, *place), "{operation:?}");
+            }
+        }
+        assert_eq!(bond(Operation::Embeddings, 0), Bond::Loose);
+    }
+
+    #[test]
+    fn a_chat_is_looked_into_only_if_it_may_name_something() {
+        let chat = Operation::ChatCompletions;
+        for (body, expected) in [
+            (r#"{"messages":[{"content":[{"type":"file","file":{"file_id":"file-1"}}]}]}"#, true),
+            (r#"{"messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}"#, true),
+            (r#"{"messages":[{"content":"my audio, file_id"}]}"#, false),
+        ] {
+            assert_eq!(may_name(chat, body.as_bytes()), expected, "{body}");
+        }
+        assert!(may_name(Operation::Responses, b"{}"));
+    }
+}

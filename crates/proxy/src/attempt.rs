@@ -56,13 +56,14 @@ impl Original {
         Box::new(Self { identity, admitted, model: None, outgoing, interim, home: None })
     }
 
-    /// Reads as much of the body as must be seen before a region can be chosen.
+    /// Reads as much of the body as must be seen before a region can be chosen. Tells whether it may name more
+    /// than was seen.
     ///
     /// # Errors
     /// The client's failure to deliver it.
-    pub(crate) async fn hold_body(&mut self, means: Means<'_>) -> Result<(), Refusal> {
+    pub(crate) async fn hold_body(&mut self, means: Means<'_>) -> Result<bool, Refusal> {
         let Self { outgoing, admitted, identity, .. } = self;
-        let Seen { model, asked, kin, found, bytes } =
+        let Seen { model, asked, kin, found, is_cut, bytes } =
             hold_body(outgoing, admitted, identity, means).await?;
         identity.stores = asked.stores == Some(true);
         identity.bonds.named.extend(named_in_body(identity.operation, &found));
@@ -72,7 +73,7 @@ impl Original {
         identity.shape = shape(identity.operation, bytes, asked);
         identity.kin = means.affinity.kin(kin, identity, means.settings);
         self.model = model;
-        Ok(())
+        Ok(is_cut)
     }
 
     /// Finds out where it belongs, as far as that is known.

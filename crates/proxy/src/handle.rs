@@ -102,7 +102,9 @@ async fn answer<T: Transport>(
     let settings = &*prepared.settings;
     let began = settle.elapsed();
     let (replay, affinity) = (&context.replay, &*context.shared.affinity);
-    original.hold_body(Means { settings, replay, affinity }).await?;
+    if original.hold_body(Means { settings, replay, affinity }).await? {
+        context.shared.state.unread();
+    }
     let elapsed = settle.elapsed();
     settle.body_read(elapsed.saturating_sub(began), original.admitted.length);
     settle.identified(&original.identity);

@@ -15,7 +15,7 @@ use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
-use nearway_affinity::request::fields;
+use nearway_affinity::request::{fields, may_name};
 use nearway_upstream::{BodyLimits, Failed, Held, LazyTimer, Replay, ReplayLimits, Reserved};
 use nearway_wire::endpoint::Operation;
 use nearway_wire::fields::Found;
@@ -56,6 +56,8 @@ pub(crate) struct Seen {
     pub(crate) kin: Option<u64>,
     /// What it names that lives in a region.
     pub(crate) found: Vec<Found>,
+    /// It may name more.
+    pub(crate) is_cut: bool,
     /// How long it is; as far as it was read where its head does not say so.
     pub(crate) bytes: u64,
 }
@@ -83,16 +85,18 @@ pub(crate) async fn hold_body(
     }
     let limits = BodyLimits { max: settings.body_max, idle: settings.timeouts.client_body };
     let keep = ReplayLimits { body: settings.hold_body, total: settings.hold_total };
-    let mut search = Search::new(admitted, identity, means);
+    let search = Search::new(admitted, identity, means);
     let length =
         admitted.length.map_or(usize::MAX, |length| length.try_into().unwrap_or(usize::MAX));
     if length <= SMALL {
         let whole = read_whole(incoming, limits).await?;
+        let mut search = search.seek_named(identity, Some(&whole));
         search.feed(&whole);
         let (bytes, reserved) = (whole.len(), replay.reserve(whole.len(), keep));
         *outgoing = Outgoing::Whole(whole, reserved);
-        return Ok(search.seen(bytes));
+        return Ok(search.seen(bytes, false));
     }
+    let mut search = search.seek_named(identity, None);
     let mut kept = replay.keep(keep);
     let most = settings.hold_body.min(settings.read_ahead);
     let mut read = 0;
@@ -114,11 +118,12 @@ pub(crate) async fn hold_body(
         check_size(read, limits)?;
         kept.read_ahead(&chunk);
     }
+    let is_cut = read >= most && search.goes_on();
     kept.read_enough();
     if let Outgoing::Unread(rest) = std::mem::replace(outgoing, Outgoing::Away) {
         *outgoing = Outgoing::Held(Held::new(kept, rest, limits));
     }
-    Ok(search.seen(if admitted.length.is_some() { length } else { read }))
+    Ok(search.seen(if admitted.length.is_some() { length } else { read }, is_cut))
 }
 
 async fn read_whole(incoming: &mut Incoming, limits: BodyLimits) -> Result<Bytes, Refusal> {
@@ -210,14 +215,23 @@ impl Search {
             false => ModelScan::without_model(&kind),
         };
         let scan = affinity.seek(scan, admitted, identity, settings);
-        let fields = fields(identity.operation).filter(|_| identity.pin.is_none());
-        // the body of a chat is large and hardly ever names anything: no more is looked at than is here
-        let to_the_end = is_json && identity.operation != Operation::ChatCompletions;
-        let scan = match fields {
-            Some(fields) => scan.seeking_fields(fields.clone()),
-            None => scan,
+        Self { scan, goes_on, to_the_end: is_json, model: None }
+    }
+
+    /// What the request names is looked for as well, unless the client says where it goes. Of a `whole` body it
+    /// is known that it may name something, of others that they must be read for it.
+    fn seek_named(mut self, identity: &Identity, whole: Option<&[u8]>) -> Self {
+        let operation = identity.operation;
+        let fields = fields(operation).filter(|_| identity.pin.is_none());
+        let may_name = match whole {
+            Some(whole) => may_name(operation, whole),
+            // a chat is long and hardly ever names anything
+            None => operation != Operation::ChatCompletions,
         };
-        Self { scan, goes_on, to_the_end, model: None }
+        if let Some(fields) = fields.filter(|_| may_name) {
+            self.scan = self.scan.seeking_fields(fields.clone());
+        }
+        self
     }
 
     /// Whether more must be read for the deployment, or for what it names.
@@ -240,14 +254,10 @@ impl Search {
         self.goes_on = false;
     }
 
-    fn seen(self, bytes: usize) -> Seen {
+    fn seen(self, bytes: usize, is_cut: bool) -> Seen {
         let (asked, kin, found) = (self.scan.asked(), self.scan.kin(), self.scan.found().to_vec());
-        Seen {
-            model: self.model,
-            asked,
-            kin,
-            found,
-            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
-        }
+        let (model, is_cut) = (self.model, is_cut || !self.scan.found_all());
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        Seen { model, asked, kin, found, is_cut, bytes }
     }
 }

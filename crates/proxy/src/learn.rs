@@ -13,6 +13,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue};
 use nearway_affinity::answer::fields;
 use nearway_route::RegionId;
+use nearway_wire::endpoint::Operation;
 use nearway_wire::fields::AnswerScan;
 use nearway_wire::headers::is_event_stream;
 use nearway_wire::id::IdDigest;
@@ -67,15 +68,18 @@ impl Learner {
             let id = made.rsplit('/').next().unwrap_or_default();
             settle.learn(IdDigest::of(id.as_bytes()), region);
         }
-        let scan = if is_event_stream(headers) {
+        let is_stream = is_event_stream(headers);
+        let scan = if is_stream {
             AnswerScan::events(fields.clone())
         } else if is_json(headers.get(CONTENT_TYPE)) {
             AnswerScan::json(fields.clone())
         } else {
             return None;
         };
-        let (shared, ids_left, bytes_left) =
-            (settle.shared().clone(), LEARNED_MOST, LOOKED_AT_MOST);
+        // each chunk of a chat repeats its one id
+        let is_one = is_stream && identity.operation == Operation::ChatCompletions;
+        let ids_left = if is_one { 1 } else { LEARNED_MOST };
+        let (shared, bytes_left) = (settle.shared().clone(), LOOKED_AT_MOST);
         let finder = Finder { scan, region, shared, ids_left, bytes_left };
         let Some(unpacking) = Unpacking::of(headers.get(CONTENT_ENCODING), finder) else {
             settle.shared().state.unread();

@@ -209,7 +209,7 @@ pub const STATE_UNWRITTEN: Family = counter(
 /// No labels.
 pub const STATE_UNREAD: Family = counter(
     "nearway_state_unread_total",
-    "Answers whose ids could not be read because of their encoding",
+    "Requests and answers of which not all ids were read: packed in an unknown way, too long, or too many",
 );
 /// No labels.
 pub const REPLAY_BYTES: Family =

@@ -77,7 +77,7 @@ impl StateMetrics {
         self.search_seconds.record(took);
     }
 
-    /// The ids of an answer could not be read.
+    /// Not all ids of a request or an answer could be read.
     pub fn unread(&self) {
         self.unread.increment(1);
     }
