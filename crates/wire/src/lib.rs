@@ -22,3 +22,4 @@ pub mod retry_hint;
 pub mod sse;
 pub mod stream_error;
 pub mod usage;
+pub mod websocket;

@@ -15,3 +15,5 @@ mod model;
 mod pieces;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod websocket;
