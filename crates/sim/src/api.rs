@@ -57,6 +57,9 @@ pub(crate) async fn answer(
         exchange.network().await;
         return Ok(exchange.json(StatusCode::OK, &json!({"status": "up"})));
     }
+    if exchange.route.operation == Operation::Realtime {
+        return realtime::answer(exchange, head, &body).await;
+    }
     auth::check(&exchange.world.key, &exchange.route, &head.headers)?;
     match exchange.route.operation {
         Operation::ChatCompletions => chat::complete(exchange, head, &body).await,

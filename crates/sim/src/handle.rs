@@ -46,7 +46,12 @@ pub(crate) async fn handle(
     }
     let answered = match exchange.route.operation {
         Operation::Raw => raw::answer(&mut exchange, &mut head, body, &ticket).await,
-        Operation::Realtime => api::realtime::open(&mut exchange, &mut head).await,
+        Operation::Realtime if exchange.route.rest.is_empty() => {
+            api::realtime::open(&mut exchange, &mut head).await
+        }
+        Operation::Responses if api::realtime::wants_socket(&head) => {
+            api::realtime::take_turns(&mut exchange, &mut head).await
+        }
         _ => match collect(body, &ticket).await {
             Ok(body) => api::answer(&mut exchange, &head, body).await,
             Err(error) => Err(error),

@@ -12,6 +12,7 @@ use fastrand::Rng;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::api::realtime::Minted;
 use crate::clock::Clock;
 use crate::faults::Mode;
 use crate::guarded::Guarded;
@@ -32,6 +33,8 @@ pub(crate) struct Region {
     pub(crate) stats: Guarded<Stats>,
     /// Objects that only this region knows.
     pub(crate) store: Guarded<Store>,
+    /// Realtime keys and calls that only this region knows.
+    pub(crate) realtime: Guarded<Minted>,
     pub(crate) windows: Guarded<Windows>,
     pub(crate) tasks: Tasks,
     /// What this region seals reasoning with, and no other one can open.
@@ -63,6 +66,7 @@ impl Region {
             repeat,
             stats: Guarded::default(),
             store: Guarded::default(),
+            realtime: Guarded::default(),
             windows: Guarded::default(),
             seal: hmac::Key::new(hmac::HMAC_SHA256, format!("{seed} {}", world.name).as_bytes()),
             seed,

@@ -39,6 +39,8 @@ pub(crate) enum ApiError {
     NoRoute,
     #[error("The model '{0}' does not exist.")]
     NoModel(String),
+    #[error("Call with id '{0}' not found.")]
+    NoCall(String),
     /// An object that the path or a cursor names lives elsewhere, or nowhere.
     #[error("{}", kind.not_here(id))]
     NotHere { kind: Kind, id: String, param: Option<&'static str> },
@@ -111,9 +113,11 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::WrongKey | Self::WrongToken | Self::WrongOpenAiKey => StatusCode::UNAUTHORIZED,
-            Self::NoDeployment | Self::NoRoute | Self::NoModel(_) | Self::NotHere { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoDeployment
+            | Self::NoRoute
+            | Self::NoModel(_)
+            | Self::NoCall(_)
+            | Self::NotHere { .. } => StatusCode::NOT_FOUND,
             // the assistants' API and tools say 404, what reads files and responses says 400
             Self::NoReference(reference) => match reference.kind {
                 Kind::File | Kind::Part | Kind::Response | Kind::Item => StatusCode::BAD_REQUEST,
@@ -160,6 +164,7 @@ impl ApiError {
             }}),
             Self::WrongOpenAiKey => openai(None, Some("invalid_api_key")),
             Self::NoModel(_) => openai(Some("model"), Some("model_not_found")),
+            Self::NoCall(_) => openai(None, None),
             Self::NotHere { kind: Kind::File, param: None, .. } => openai(Some("id"), None),
             Self::NotHere { param, .. } => openai(*param, None),
             Self::NoReference(reference) => {

@@ -99,7 +99,7 @@ fn operation<'a, 's>(segments: &'a [&'s str]) -> (Operation, &'a [&'s str]) {
         ["embeddings"] => (Operation::Embeddings, &[]),
         ["audio", "transcriptions"] => (Operation::AudioTranscriptions, &[]),
         ["audio", "translations"] => (Operation::AudioTranslations, &[]),
-        ["realtime"] => (Operation::Realtime, &[]),
+        ["realtime", rest @ ..] => (Operation::Realtime, rest),
         ["responses", rest @ ..] => (Operation::Responses, rest),
         ["files", rest @ ..] => (Operation::Files, rest),
         ["uploads", rest @ ..] => (Operation::Uploads, rest),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::api::generation::{Bounds, Generation};
 use crate::deployment::Deployment;
@@ -28,6 +29,17 @@ pub(super) type Answer = Vec<(Duration, Value)>;
 pub(super) fn created(speech: &Speech, rng: &mut Rng) -> Value {
     let session = session(speech, rng, &Value::Null);
     event(rng, "session.created", json!({"session": session}))
+}
+
+/// How a client has the region close its session: `{"type":"sim.close","code":4000,"reason":"…"}`.
+pub(super) fn scripted_close(text: &str) -> Option<CloseFrame> {
+    let asked: Value = serde_json::from_str(text).ok()?;
+    if asked.get("type")? != "sim.close" {
+        return None;
+    }
+    let code = u16::try_from(asked.get("code")?.as_u64()?).ok()?;
+    let reason = asked.get("reason").and_then(Value::as_str).unwrap_or_default();
+    Some(CloseFrame { code: code.into(), reason: reason.into() })
 }
 
 /// The answer to one event; `None` means that it is not known.

@@ -15,17 +15,24 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::events::{self, Speech};
+use super::turns::{Turns, next_event};
 use crate::region::Region;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Runs until either side ends it; without `speech` every message is echoed.
-pub(super) async fn run(
-    region: Arc<Region>,
-    on_upgrade: OnUpgrade,
-    speech: Option<Speech>,
-    mut rng: Rng,
-) {
+/// What a socket is for.
+#[derive(Debug)]
+pub(super) enum Talk {
+    /// Every message comes back as it is.
+    Echo,
+    /// A realtime session.
+    Realtime(Speech),
+    /// Responses, one after the other.
+    Responses(Box<Turns>),
+}
+
+/// Runs until either side ends it.
+pub(super) async fn run(region: Arc<Region>, on_upgrade: OnUpgrade, talk: Talk, mut rng: Rng) {
     let outage = region.outage();
     let Ok(upgraded) = on_upgrade.await else { return };
     let mut socket =
@@ -34,24 +41,38 @@ pub(super) async fn run(
     tokio::select! {
         () = outage.cancelled() => {}
         // whatever ends a socket, its close code says it
-        _ = converse(&mut socket, speech.as_ref(), &mut rng, &mut open.close) => {}
+        _ = converse(&mut socket, &talk, &mut rng, &mut open.close) => {}
     }
 }
 
 async fn converse(
     socket: &mut Socket,
-    speech: Option<&Speech>,
+    talk: &Talk,
     rng: &mut Rng,
     close: &mut u16,
 ) -> Result<(), Error> {
-    if let Some(speech) = speech {
+    if let Talk::Realtime(speech) = talk {
         let created = events::created(speech, rng);
         socket.send(Message::text(created.to_string())).await?;
     }
     while let Some(message) = socket.next().await {
         match message? {
             Message::Text(text) => {
-                let answer = speech.and_then(|speech| events::answer(speech, &text, rng));
+                if let Some(scripted) = events::scripted_close(&text) {
+                    socket.close(Some(scripted)).await?;
+                    continue;
+                }
+                if let Talk::Responses(turns) = talk {
+                    let mut answer = turns.take(&text).await;
+                    while let Some(event) = next_event(&mut answer).await {
+                        socket.send(Message::text(event)).await?;
+                    }
+                    continue;
+                }
+                let answer = match talk {
+                    Talk::Realtime(speech) => events::answer(speech, &text, rng),
+                    _ => None,
+                };
                 let Some(answer) = answer else {
                     socket.send(Message::Text(text)).await?;
                     continue;
