@@ -38,10 +38,14 @@ mod owners;
 #[expect(dead_code, reason = "the tests of the proxy use the rest of it")]
 mod raw;
 #[cfg(test)]
+mod realtime;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod seen_from_outside;
+#[cfg(test)]
+mod sockets;
 #[cfg(test)]
 mod tls;

@@ -227,6 +227,19 @@ pub(crate) const FIRST_TOKEN_OF: Bounded<Duration> = wait(120);
 pub(crate) const IDLE: Bounded<Duration> = wait(120);
 /// Longer than any answer or upload seen; it only ends what hangs.
 pub(crate) const TOTAL: Bounded<Duration> = wait(3600);
+/// Clients keep a session open between two turns, and most of their libraries ping it meanwhile; whoever
+/// says nothing for so long has gone.
+pub(crate) const TUNNEL_IDLE: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(600),
+    least: Duration::from_secs(1),
+    most: Duration::from_secs(24 * 3600),
+};
+/// Twice the hour after which the API itself ends a session (API fact sheet sections 5.2, 7).
+pub(crate) const TUNNEL: Bounded<Duration> = Bounded {
+    default: Duration::from_secs(2 * 3600),
+    least: Duration::from_secs(1),
+    most: Duration::from_secs(7 * 24 * 3600),
+};
 /// What Kubernetes grants a pod that it stops.
 pub(crate) const DRAIN: Bounded<Duration> = Bounded {
     default: Duration::from_secs(30),
@@ -317,6 +330,8 @@ mod tests {
             WRITE,
             HEAD,
             TOTAL,
+            TUNNEL_IDLE,
+            TUNNEL,
             COOLDOWN_CAP,
             LACKING,
             BREAKER_WINDOW,

@@ -177,6 +177,8 @@ fn write_limits(out: &mut String, config: &Config) -> std::fmt::Result {
         ("first_token", timeouts.first_token),
         ("idle", timeouts.idle),
         ("total", timeouts.total),
+        ("tunnel_idle", timeouts.tunnel_idle),
+        ("tunnel", timeouts.tunnel),
         ("drain", timeouts.drain),
         ("client_header", timeouts.client_header),
         ("client_body", timeouts.client_body),

@@ -265,6 +265,10 @@ pub struct Timeouts {
     pub idle: Duration,
     /// One request with all its attempts.
     pub total: Duration,
+    /// A WebSocket, or whatever else a connection was switched to, in which no byte passes.
+    pub tunnel_idle: Duration,
+    /// The whole of such a session.
+    pub tunnel: Duration,
     /// What is in flight when the process is told to stop.
     pub drain: Duration,
     /// A client's request head, from its first byte.

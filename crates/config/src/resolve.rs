@@ -164,6 +164,8 @@ fn timeouts(raw: RawTimeouts, source: &Source<'_>) -> Timeouts {
         first_token_of: first_token_of(raw.first_token_of.unwrap_or_default(), source),
         idle: source.quantity(raw.idle, &defaults::IDLE),
         total: source.quantity(raw.total, &defaults::TOTAL),
+        tunnel_idle: source.quantity(raw.tunnel_idle, &defaults::TUNNEL_IDLE),
+        tunnel: source.quantity(raw.tunnel, &defaults::TUNNEL),
         drain: source.quantity(raw.drain, &defaults::DRAIN),
         client_header: source.quantity(raw.client_header, &defaults::CLIENT_HEADER),
         client_body: source.quantity(raw.client_body, &defaults::CLIENT_BODY),

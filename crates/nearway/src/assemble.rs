@@ -179,6 +179,8 @@ fn proxy(
             first_token: timeouts.first_token,
             idle: timeouts.idle,
             total: timeouts.total,
+            tunnel_idle: timeouts.tunnel_idle,
+            tunnel: timeouts.tunnel,
             client_header: timeouts.client_header,
             client_body: timeouts.client_body,
             client_idle: timeouts.client_idle,

@@ -122,6 +122,10 @@ pub struct Timeouts {
     pub idle: Duration,
     /// The whole request, all attempts together.
     pub total: Duration,
+    /// A connection that was switched to another protocol, with no byte in either direction.
+    pub tunnel_idle: Duration,
+    /// The whole of such a session.
+    pub tunnel: Duration,
     /// A client's request head, from its first byte.
     pub client_header: Duration,
     /// Between two pieces of a client's body.

@@ -7,6 +7,7 @@ mod beside;
 mod homes;
 mod lessons;
 mod owners;
+mod sessions;
 mod watch;
 
 use owners::InVain;
@@ -77,7 +78,7 @@ pub(crate) struct Settle {
     unlike: bool,
     // tokens of the answer
     output: u32,
-    // when its last byte was here
+    // when its last byte was here; of a session, the answer to its handshake
     ended: Option<Duration>,
     bytes_in: u64,
     bytes_out: u64,
@@ -243,7 +244,7 @@ impl Settle {
     pub(crate) fn answered(&mut self, status: StatusCode) -> Duration {
         self.status = Some(status);
         let elapsed = self.elapsed();
-        if status.is_success() {
+        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             let until = self.moment(elapsed + self.prepared.settings.lacking_for);
             self.lacking.iter().for_each(|vitals| vitals.lack_until(self.lack, until));
         }

@@ -75,6 +75,26 @@ impl RequestOutcome {
 }
 
 labels! {
+    /// Why a tunnel ended: a WebSocket, or whatever else a connection was switched to.
+    TunnelEnd {
+        /// Both sides have ended it.
+        Closed = "closed",
+        /// One side has, and the other one did not follow in time.
+        HalfOpen = "half_open",
+        /// No byte passed for too long.
+        Idle = "idle",
+        /// It lasted as long as one may.
+        Expired = "expired",
+        /// The connection to the client broke.
+        ClientLost = "client_lost",
+        /// The connection to the region broke.
+        RegionLost = "region_lost",
+        /// The process was told to stop, and its time to drain was over.
+        Drain = "drain",
+    }
+}
+
+labels! {
     /// Why a request's body was not kept for another attempt.
     NotKept {
         /// It is longer than one body may be.

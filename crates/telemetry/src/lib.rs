@@ -20,7 +20,7 @@ pub use handles::{
 pub use labels::{
     ALL_DEPLOYMENTS, AffinityResult, HedgeEvent, Learning, Lookup, NO_CLIENT, NO_REGION, NotKept,
     OTHER, ProbeSkip, ReloadResult, RequestOutcome, RouteBreaker, RouteCondition, RouteState,
-    Search, TokenKind,
+    Search, TokenKind, TunnelEnd,
 };
 pub use logs::{
     BreakerOpened, Failover, LeaderChange, LogFormat, LogsError, REQUEST_TARGET, Reload,

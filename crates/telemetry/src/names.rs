@@ -107,6 +107,9 @@ pub const ADDED_TIME: Family = seconds(
     "Nearway's own share of a request's time, waiting for client and region left out",
     ADDED_TIME_BUCKETS,
 );
+/// Label `reason` ([`crate::TunnelEnd`]).
+pub const TUNNELS_ENDED: Family =
+    counter("nearway_tunnels_ended_total", "WebSockets and other tunnels that ended, by why");
 /// Label `code` (the `error.code` that the client read).
 pub const REQUESTS_REFUSED: Family = counter(
     "nearway_requests_refused_total",
@@ -362,6 +365,7 @@ pub const ALL: &[Family] = &[
     REQUESTS_IN_FLIGHT,
     CLIENT_REQUESTS,
     ADDED_TIME,
+    TUNNELS_ENDED,
     REQUESTS_REFUSED,
     REQUESTS_MALFORMED,
     FAILOVERS,

@@ -8,6 +8,7 @@ use nearway_telemetry::names::{self, Kind};
 use nearway_telemetry::{
     AffinityResult, Build, HedgeEvent, InFlight, Learning, Lookup, Metrics, NotKept, ProbeSkip,
     ReloadResult, RequestOutcome, RouteBreaker, RouteCondition, RouteState, Search, TokenKind,
+    TunnelEnd,
 };
 
 const TIME: Duration = Duration::from_millis(120);
@@ -27,6 +28,7 @@ fn use_everything(metrics: &Metrics) -> Vec<InFlight> {
     proxy.added_time(Duration::from_micros(30));
     proxy.refused("nearway_no_region");
     proxy.malformed();
+    proxy.tunnel_ended(TunnelEnd::Closed);
     metrics.failovers("eastus", "westus").count("timeout");
     proxy.report_dropped();
     proxy.retry_refused();
@@ -209,6 +211,7 @@ fn the_names_and_labels_are_these() {
         "nearway_table_version",
         "nearway_time_to_first_token_seconds_count region,deployment",
         "nearway_time_to_first_token_seconds_sum region,deployment",
+        "nearway_tunnels_ended_total reason",
         "nearway_upstream_connections_closed_total region",
         "nearway_upstream_connections_idle region",
         "nearway_upstream_connections_opened_total region",

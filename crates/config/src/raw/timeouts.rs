@@ -43,6 +43,13 @@ pub(crate) struct RawTimeouts {
     /// One request with all its attempts.
     #[schemars(transform = defaults::TOTAL.in_schema())]
     pub(crate) total: Option<Text<Duration>>,
+    /// A WebSocket, or whatever else a connection was switched to, in which no byte passes in either
+    /// direction.
+    #[schemars(transform = defaults::TUNNEL_IDLE.in_schema())]
+    pub(crate) tunnel_idle: Option<Text<Duration>>,
+    /// The whole of such a session.
+    #[schemars(transform = defaults::TUNNEL.in_schema())]
+    pub(crate) tunnel: Option<Text<Duration>>,
     /// For what is in flight when the process is told to stop. A change needs a restart.
     #[schemars(transform = defaults::DRAIN.in_schema())]
     pub(crate) drain: Option<Text<Duration>>,

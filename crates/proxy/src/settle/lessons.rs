@@ -97,14 +97,6 @@ impl Settle {
         attempt.asked.shape.streams = shows_tokens;
     }
 
-    /// No answer follows but a connection, for as long as both sides like.
-    pub(crate) fn tunnels(&mut self) {
-        self.unlike = true;
-        if let Some(attempt) = &mut self.current {
-            attempt.pends_no_more();
-        }
-    }
-
     /// The first content token is here, after the model has thought if it `thinks`.
     pub(crate) fn first_token(&mut self, thinks: bool) {
         self.awaits(None);
@@ -138,7 +130,7 @@ impl Settle {
         let Some(attempt) = &self.current else { return };
         let broke_off = |reason| {
             attempt.failed(Whose::Deployment, Failure::Fault, reason, now);
-            let after = now.saturating_sub(attempt.sent);
+            let after = self.ended.unwrap_or(now).saturating_sub(attempt.sent);
             self.report(attempt, now, Outcome::Failure { reason, after, retry_after: None });
         };
         match outcome {

@@ -258,6 +258,8 @@ fn settings(regions: impl Iterator<Item = Target>) -> Settings {
             first_token: PATIENCE,
             idle: PATIENCE,
             total: PATIENCE,
+            tunnel_idle: PATIENCE,
+            tunnel: PATIENCE,
             client_header: Duration::from_millis(300),
             client_body: PATIENCE,
             client_idle: PATIENCE,

@@ -1,11 +1,17 @@
 //! Upgrades: a tunnel that loses no byte, or the region's refusal as it is (RFC 9110 7.8).
 
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use nearway_proxy::Settings;
+use nearway_route::Outcome;
+use socket2::SockRef;
+use tokio::time::Instant;
 
 use crate::harness::{CONNECTIONS_MAX, Proxy, region};
-use crate::raw::{PATIENCE, RawRegion, eventually};
+use crate::raw::{Client, PATIENCE, RawRegion, eventually};
 
 const ASK: &str = "GET /openai/v1/realtime?model=gpt-realtime HTTP/1.1\r\nhost: a\r\n\
                    connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: k\r\n\
@@ -77,6 +83,25 @@ fn a_region_that_fails_the_handshake_is_passed_over() {
     }
 }
 
+#[test]
+fn a_region_that_lacks_a_probed_model_is_asked_once() {
+    let lacking = RawRegion::answering(
+        "HTTP/1.1 404 N\r\ncontent-length: 39\r\n\r\n{\"error\":{\"code\":\"DeploymentNotFound\"}}",
+    );
+    let raw = echoing();
+    let regions = [region("lacking", &lacking.url()), region("second", &raw.url())];
+    let named = |settings: &mut Settings| settings.metric_deployments = vec!["gpt-realtime".into()];
+    let proxy = Proxy::tuned(&regions, named);
+    for attempts in ["2", "1"] {
+        let mut client = proxy.client();
+        client.send(ASK);
+        let head = client.until("\r\n\r\n").unwrap();
+        let line = format!("x-nearway-attempts: {attempts}\r\n");
+        assert!(head.contains("x-nearway-region: second\r\n") && head.contains(&line), "{head}");
+    }
+    assert_eq!(lacking.seen().len(), 1);
+}
+
 /// A region that sends back what it gets in a tunnel.
 fn echoing() -> RawRegion {
     RawRegion::start(|_, connection| {
@@ -100,7 +125,7 @@ fn a_drain_lets_a_tunnel_finish() {
     client.until("\r\n\r\n").unwrap();
     proxy.stop();
     let address = proxy.listen;
-    eventually("new clients are refused", || std::net::TcpStream::connect(address).is_err());
+    eventually("new clients are refused", || TcpStream::connect(address).is_err());
     for _ in 0..3 {
         client.send("abc");
         assert_eq!(client.exactly(3), b"abc");
@@ -178,4 +203,51 @@ fn http_2_is_not_asked_for_on_a_clients_behalf() {
         assert_eq!(answer.text(), "only");
         assert_eq!(raw.seen().pop().unwrap().header("upgrade"), None, "{version} {protocol}");
     }
+}
+
+/// Ends a connection as one that breaks.
+fn reset(connection: &mut Client) {
+    SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    *connection = Client::connect(elsewhere.local_addr().unwrap());
+}
+
+#[test]
+fn a_session_that_breaks_off_in_its_region_tells_nothing_of_how_long_answers_take() {
+    let (go, wait) = channel::<()>();
+    let wait = Mutex::new(wait);
+    let raw = RawRegion::start(move |_, connection| {
+        connection.send("HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+        wait.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        reset(connection);
+    });
+    let proxy = Proxy::start(&[region("only", &raw.url())]);
+    let mut client = proxy.client();
+    let began = Instant::now();
+    client.send(ASK);
+    client.until("\r\n\r\n").unwrap();
+    let until_head = Instant::now() - began;
+    go.send(()).unwrap();
+    assert!(client.is_closed());
+    match proxy.report().sample.outcome {
+        Outcome::Failure { reason: "truncated", after, .. } => assert!(after <= until_head),
+        other => panic!("{other:?}"),
+    }
+    let lost = "nearway_tunnels_ended_total{reason=\"region_lost\"} 1\n";
+    assert!(proxy.metrics.render().contains(lost));
+}
+
+#[test]
+fn a_client_that_breaks_off_is_nobodys_fault() {
+    let raw = echoing();
+    let proxy = Proxy::start(&[region("only", &raw.url())]);
+    let mut client = proxy.client();
+    client.send(ASK);
+    client.until("\r\n\r\n").unwrap();
+    client.send("abc");
+    assert_eq!(client.exactly(3), b"abc");
+    reset(&mut client);
+    let ended = |what: &str| proxy.metrics.render().contains(&format!("{what} 1\n"));
+    eventually("it is counted", || ended("nearway_tunnels_ended_total{reason=\"client_lost\"}"));
+    eventually("as the client's", || ended("outcome=\"client_gone\"}"));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::InFlight;
-use crate::labels::{AffinityResult, HedgeEvent, TokenKind};
+use crate::labels::{AffinityResult, HedgeEvent, TokenKind, TunnelEnd};
 use crate::names;
 use crate::reasons::CountersByReason;
 use crate::registry::Metrics;
@@ -14,6 +14,7 @@ use crate::registry::Metrics;
 #[derive(Debug)]
 pub struct ProxyMetrics {
     added_time: Histogram,
+    tunnels_ended: [Counter; TunnelEnd::ALL.len()],
     refused: CountersByReason,
     malformed: Counter,
     retries_refused: Counter,
@@ -33,6 +34,12 @@ impl ProxyMetrics {
     pub(super) fn new(metrics: &Metrics) -> Self {
         Self {
             added_time: metrics.histogram(&names::ADDED_TIME, &[]),
+            tunnels_ended: TunnelEnd::ALL.map(|end| {
+                let ended = metrics.counter(&names::TUNNELS_ENDED, &[("reason", end.as_str())]);
+                // so that a first one is seen as a rise
+                ended.increment(0);
+                ended
+            }),
             refused: CountersByReason::new(metrics, names::REQUESTS_REFUSED, "code", &[]),
             malformed: metrics.counter(&names::REQUESTS_MALFORMED, &[]),
             retries_refused: metrics.counter(&names::RETRIES_REFUSED, &[]),
@@ -64,6 +71,13 @@ impl ProxyMetrics {
     /// A request took this much of Nearway's own time.
     pub fn added_time(&self, added: Duration) {
         self.added_time.record(added);
+    }
+
+    /// A tunnel is over.
+    pub fn tunnel_ended(&self, end: TunnelEnd) {
+        if let Some(ended) = self.tunnels_ended.get(end as usize) {
+            ended.increment(1);
+        }
     }
 
     /// Nearway answered with an error of its own; `code` is the one in the body.
