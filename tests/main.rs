@@ -42,6 +42,8 @@ mod realtime;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod responses_socket;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod seen_from_outside;

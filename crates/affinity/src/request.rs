@@ -14,8 +14,8 @@ use nearway_wire::fields::Fields;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bond {
     /// Nobody but its owner can answer, and another region says that it does not know the object before it
-    /// does anything.
-    Told,
+    /// does anything. It can be asked for as well, where the request can't be sent twice, if there is a path.
+    Told(Option<&'static str>),
     /// Nobody but its owner can answer; another region might begin all the same and fail later, or never say
     /// so. Whether it knows the object can be asked, without a side effect, with a `GET` of this path and
     /// the id.
@@ -37,6 +37,9 @@ impl Bond {
 /// A place in a body, and what an id there means.
 type Place = (&'static str, Bond);
 
+const RESPONSE: Bond = Bond::Told(Some("responses"));
+const CONVERSATION: Bond = Bond::Told(Some("conversations"));
+const SEALED: Bond = Bond::Told(None);
 const FILE: Bond = Bond::Askable("files");
 const STORE: Bond = Bond::Askable("vector_stores");
 const ASSISTANT: Bond = Bond::Askable("assistants");
@@ -44,11 +47,11 @@ const CONTAINER: Bond = Bond::Askable("containers");
 const VIDEO: Bond = Bond::Askable("videos");
 
 const RESPONSES: &[Place] = &[
-    ("previous_response_id", Bond::Told),
-    ("conversation", Bond::Told),
-    ("conversation.id", Bond::Told),
-    ("input[].encrypted_content", Bond::Told),
-    ("prompt.id", Bond::Told),
+    ("previous_response_id", RESPONSE),
+    ("conversation", CONVERSATION),
+    ("conversation.id", CONVERSATION),
+    ("input[].encrypted_content", SEALED),
+    ("prompt.id", SEALED),
     ("input[].id", Bond::Loose),
     ("input[].approval_request_id", Bond::Loose),
     ("input[].container_id", Bond::Loose),
@@ -100,7 +103,7 @@ const VECTOR_STORES: &[Place] =
 
 const CONVERSATIONS: &[Place] = &[
     ("items[].id", Bond::Loose),
-    ("items[].encrypted_content", Bond::Told),
+    ("items[].encrypted_content", SEALED),
     ("items[].content[].file_id", FILE),
 ];
 

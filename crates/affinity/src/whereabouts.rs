@@ -52,7 +52,7 @@ pub fn whereabouts<'n>(
                     owners.push((one, region));
                 }
             }
-            (None, Bond::Told) => told = told.or(Some(one)),
+            (None, Bond::Told(_)) => told = told.or(Some(one)),
             (None, Bond::Askable(path)) => ask = ask.or(Some((one, path))),
             (None, Bond::Silent) => silent = silent.or(Some(one)),
             (None, Bond::Loose) => {}
@@ -108,20 +108,21 @@ mod tests {
 
     #[test]
     fn firm_objects_decide_known_ones_first() {
-        use Bond::{Loose, Silent, Told};
+        use Bond::{Loose, Silent};
+        const TOLD: Bond = Bond::Told(None);
         for (list, expected) in [
             (&[][..], "anywhere"),
             (&[("x", Loose)], "anywhere"),
             (&[("b1", Loose), ("a1", Loose)], "near 2"),
-            (&[("b1", Loose), ("a1", Told)], "only 1 for a1"),
-            (&[("x", Told), ("a1", FILE)], "only 1 for a1"),
-            (&[("a1", FILE), ("a2", Told)], "only 1 for a1"),
-            (&[("a1", FILE), ("a2", FILE), ("b1", Told)], "nowhere: a1 1, b1 2"),
-            (&[("a1", Loose), ("x", Told)], "told of x"),
-            (&[("x", FILE), ("y", Told)], "told of y"),
+            (&[("b1", Loose), ("a1", TOLD)], "only 1 for a1"),
+            (&[("x", TOLD), ("a1", FILE)], "only 1 for a1"),
+            (&[("a1", FILE), ("a2", TOLD)], "only 1 for a1"),
+            (&[("a1", FILE), ("a2", FILE), ("b1", TOLD)], "nowhere: a1 1, b1 2"),
+            (&[("a1", Loose), ("x", TOLD)], "told of x"),
+            (&[("x", FILE), ("y", TOLD)], "told of y"),
             (&[("x", FILE), ("y", FILE), ("a1", Loose)], "ask for files/x"),
             (&[("x", Silent)], "told of x"),
-            (&[("x", Silent), ("b1", Told)], "only 2 for b1"),
+            (&[("x", Silent), ("b1", TOLD)], "only 2 for b1"),
         ] {
             assert_eq!(told(list), expected, "{list:?}");
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nearway_admin::{App, Status};
 use nearway_config::Config;
-use nearway_proxy::Settings;
+use nearway_proxy::{SESSIONS, Settings};
 use nearway_route::{Live, Moment, Table};
 use nearway_telemetry::Metrics;
 use nearway_upstream::Clock;
@@ -33,7 +33,7 @@ impl Board {
             loaded_at_unix_ms: now,
             last_reload_error: None,
             restart_needed: Vec::new(),
-            operations: Operation::ALL.map(Operation::as_str).into(),
+            operations: operations(),
             version: env!("CARGO_PKG_VERSION").into(),
             started_unix_ms: now,
             first_round_deadline: Moment::from(clock.now() + patience),
@@ -113,6 +113,12 @@ pub(crate) fn unix_ms() -> u64 {
 const FIRST_ROUND_LEAST: Duration = Duration::from_secs(5);
 const FIRST_ROUND_MOST: Duration = Duration::from_secs(30);
 
+/// What a region can lack, by its number.
+fn operations() -> Vec<&'static str> {
+    let (_number, sessions) = SESSIONS;
+    Operation::ALL.map(Operation::as_str).into_iter().chain([sessions]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use nearway_route::Lack;
@@ -140,6 +146,7 @@ mod tests {
             let number = Lack::operation(operation as u8).as_operation().unwrap();
             assert_eq!(status.operations[usize::from(number)], operation.as_str());
         }
+        assert_eq!(status.operations[usize::from(SESSIONS.0)], SESSIONS.1);
     }
 
     #[test]

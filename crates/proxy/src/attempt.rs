@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use crate::admit::Admitted;
 use crate::belong::{Before, Bonds, belong, named_in_body};
+use crate::greet::Greeting;
 use crate::hold_body::{Means, Outgoing, Seen, hold_body};
 use crate::identify::Identity;
 use crate::settle::Settle;
@@ -41,6 +42,8 @@ pub(crate) struct Original {
     pub(crate) outgoing: Outgoing,
     /// Where interim answers go; `None`: nowhere.
     pub(crate) interim: Option<Interim>,
+    /// What Nearway says to the handshake of a session that asks in messages.
+    pub(crate) greeting: Option<Greeting>,
     home: Option<Home>,
 }
 
@@ -53,7 +56,8 @@ impl Original {
         interim: Option<Interim>,
     ) -> Box<Self> {
         let outgoing = Outgoing::Unread(body);
-        Box::new(Self { identity, admitted, model: None, outgoing, interim, home: None })
+        let (model, greeting, home) = (None, None, None);
+        Box::new(Self { identity, admitted, model, outgoing, interim, greeting, home })
     }
 
     /// Reads as much of the body as must be seen before a region can be chosen. Tells whether it may name more
@@ -63,16 +67,9 @@ impl Original {
     /// The client's failure to deliver it.
     pub(crate) async fn hold_body(&mut self, means: Means<'_>) -> Result<bool, Refusal> {
         let Self { outgoing, admitted, identity, .. } = self;
-        let Seen { model, asked, kin, found, is_cut, bytes } =
-            hold_body(outgoing, admitted, identity, means).await?;
-        identity.stores = asked.stores == Some(true);
-        identity.bonds.named.extend(named_in_body(identity.operation, &found));
-        if let Some(field) = &model {
-            identity.deployment = Some(field.name.as_str().into());
-        }
-        identity.shape = shape(identity.operation, bytes, asked);
-        identity.kin = means.affinity.kin(kin, identity, means.settings);
-        self.model = model;
+        let seen = hold_body(outgoing, admitted, identity, means).await?;
+        let is_cut = seen.is_cut;
+        self.model = identified(identity, seen, means);
         Ok(is_cut)
     }
 
@@ -93,8 +90,15 @@ impl Original {
     pub(crate) fn reading(&self, target: String, bonds: Bonds) -> Option<Box<Self>> {
         let identity = self.identity.reading(target, bonds)?;
         let admitted = self.admitted.reading()?;
-        let (model, outgoing, interim, home) = (None, Outgoing::Empty, None, None);
-        Some(Box::new(Self { identity, admitted, model, outgoing, interim, home }))
+        let (model, outgoing, interim) = (None, Outgoing::Empty, None);
+        let (greeting, home) = (None, None);
+        Some(Box::new(Self { identity, admitted, model, outgoing, interim, greeting, home }))
+    }
+
+    /// The same from a session's first message, which is no body: it goes to the region as it is.
+    pub(crate) fn heard(&mut self, seen: Seen, means: Means<'_>) {
+        self.outgoing = Outgoing::Empty;
+        identified(&mut self.identity, seen, means);
     }
 
     /// Sends the request to one region; it is under way before anything is awaited, so that no
@@ -250,6 +254,19 @@ impl Original {
             Outgoing::Unread(_) | Outgoing::Away => RequestBody::Whole(None),
         }
     }
+}
+
+/// Completes the identity; returns where the deployment is named.
+fn identified(identity: &mut Identity, seen: Seen, means: Means<'_>) -> Option<ModelField> {
+    let Seen { model, asked, kin, found, bytes, .. } = seen;
+    identity.stores = asked.stores == Some(true);
+    identity.bonds.named.extend(named_in_body(identity.operation, &found));
+    if let Some(field) = &model {
+        identity.deployment = Some(field.name.as_str().into());
+    }
+    identity.shape = shape(identity.operation, bytes, asked);
+    identity.kin = means.affinity.kin(kin, identity, means.settings);
+    model
 }
 
 fn whole(bytes: Bytes, splice: Option<&Splice>) -> RequestBody {

@@ -37,7 +37,7 @@ pub(crate) struct Bonds {
 impl Bonds {
     /// Of a request for one object, which says for itself whether a region knows it.
     pub(crate) fn told(one: Named) -> Self {
-        let named = vec![Named { bond: Bond::Told, ..one }];
+        let named = vec![Named { bond: Bond::Told(None), ..one }];
         Self { named, searches: true, ..Self::default() }
     }
 
@@ -49,7 +49,7 @@ impl Bonds {
     /// Whether a region that does not know what the request names is the wrong one, and says so before it
     /// does anything.
     pub(crate) fn may_be_elsewhere(&self) -> bool {
-        self.searches || self.object().is_some_and(|one| one.bond == Bond::Told)
+        self.searches || self.object().is_some_and(|one| matches!(one.bond, Bond::Told(_)))
     }
 
     /// Regions were asked for the object at this place of `named`; without an `owner` none knows it.
@@ -82,7 +82,7 @@ pub(crate) enum Before {
 pub(crate) fn named_in_target(target: &str, operation_at: usize) -> Vec<Named> {
     let named = |raw| {
         let id = decoded(raw);
-        Named { id: IdDigest::of(id.as_bytes()), shown: id.into(), bond: Bond::Told }
+        Named { id: IdDigest::of(id.as_bytes()), shown: id.into(), bond: Bond::Told(None) }
     };
     ids_in(target, operation_at).map(named).collect()
 }
@@ -139,7 +139,14 @@ pub(crate) fn belong(
             settle.owners_conflict();
             return Err(Bound::Conflict(each.collect()).into());
         }
-        Whereabouts::Told(one) => unknown = Some((one, None)),
+        Whereabouts::Told(one) => {
+            // a handshake is taken by any region
+            let path = match one.bond {
+                Bond::Told(path) if identity.in_messages => path,
+                _ => None,
+            };
+            unknown = Some((one, path));
+        }
         Whereabouts::Ask(one, path) => unknown = Some((one, Some(path))),
     }
     let unknown = unknown.map(|(one, path)| (place(named, one), path, settle.is_nobodys(one.id)));

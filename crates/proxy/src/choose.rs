@@ -170,5 +170,6 @@ fn serves(target: &Target, identity: &Identity) -> bool {
     if identity.is_long && target.provisioned {
         return false;
     }
-    identity.deployment.as_ref().is_none_or(|name| target.deployment(name).is_some())
+    let Some(name) = identity.deployment.as_deref() else { return true };
+    target.deployment(name).is_some_and(|regional| !identity.in_messages || regional == name)
 }

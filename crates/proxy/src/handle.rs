@@ -6,9 +6,10 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use nearway_upstream::{Interim, Reply, Transport};
 use nearway_wire::headers::upgrade_requested;
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,7 @@ use crate::authenticate::{authenticate, authorize};
 use crate::belong::Before;
 use crate::client_io::Busy;
 use crate::first_answer::{first_answer, look_up};
+use crate::greet::{greet, greeting};
 use crate::hold_body::Means;
 use crate::identify::{LastTarget, identify, names_more};
 use crate::lists::{is_merged, merged_list};
@@ -32,7 +34,7 @@ use crate::{ClientBody, Refusal};
 ///
 /// Whatever needs no waiting is done before the future exists, and what is large is boxed, the future
 /// too: they are moved, and each layer that awaits another holds a copy of what it was given.
-pub(crate) fn handle<T: Transport>(
+pub(crate) fn handle<T: Transport + 'static>(
     context: Rc<Context<T>>,
     tasks: TaskTracker,
     busy: Busy,
@@ -40,13 +42,18 @@ pub(crate) fn handle<T: Transport>(
     mut request: Request<Incoming>,
 ) -> Pin<Box<impl Future<Output = Result<Response<ClientBody>, Infallible>>>> {
     let upgrade = upgrade_requested(request.headers());
-    let client = upgrade.as_ref().map(|_| hyper::upgrade::on(&mut request));
+    let mut client = upgrade.as_ref().map(|_| hyper::upgrade::on(&mut request));
     let (method, uri) = (request.method(), request.uri());
     let mut settle = Settle::begin(context.shared.clone(), context.prepared(), busy, method, uri);
     let original = read(request, upgrade, interim, &context.last_target, &mut settle);
     Box::pin(async move {
         let answer = match original {
             Ok(mut original) => {
+                if let Some(greeting) = original.greeting.take()
+                    && let Some(client) = client.take()
+                {
+                    return Ok(greet(context, original, (greeting, client), settle, &tasks));
+                }
                 let answer = answer(&context, &mut original, &mut settle).await;
                 if let Some(interim) = &original.interim {
                     interim.close();
@@ -89,8 +96,11 @@ fn read(
     settle.authenticated(identity.client);
     identity.session = settings.affinity.and_then(|_| settle.affinity().session(&parts.headers));
     identity.names_more = settings.go_by_name(&identity) && names_more(&parts, &identity);
-    let admitted = admit(parts, upgrade, &settings)?;
-    Ok(Original::new(identity, admitted, body, interim))
+    let mut admitted = admit(parts, upgrade, &settings)?;
+    let greeting = greeting(&mut identity, &mut admitted, !body.is_end_stream(), &settings)?;
+    let mut original = Original::new(identity, admitted, body, interim);
+    original.greeting = greeting;
+    Ok(original)
 }
 
 async fn answer<T: Transport>(
@@ -107,19 +117,33 @@ async fn answer<T: Transport>(
     }
     let elapsed = settle.elapsed();
     settle.body_read(elapsed.saturating_sub(began), original.admitted.length);
+    ask(context, original, settle, elapsed).await
+}
+
+/// Asks for what is known by now, be it from a body or from the first message of a session, when so much
+/// has elapsed.
+pub(crate) async fn ask<T: Transport>(
+    context: &Context<T>,
+    original: &mut Original,
+    settle: &mut Settle,
+    elapsed: Duration,
+) -> Result<Box<Reply>, Refusal> {
     settle.identified(&original.identity);
+    let prepared = settle.prepared().clone();
+    let settings = &*prepared.settings;
     authorize(&original.identity, settings)?;
     let table = context.table();
-    let transport = &context.transport;
-    let everywhere = table.ranking(None);
+    let (transport, everywhere) = (&context.transport, table.ranking(None));
     if is_merged(original, settings) {
         return Box::pin(merged_list(transport, everywhere, original, settle)).await;
     }
+    let mut elapsed = elapsed;
     if let Before::Ask(place, path) = original.belong(settings, settle)? {
         let asked = look_up(transport, everywhere, original, (place, path), settle);
         let owner = Box::pin(asked).await?;
         original.identity.bonds.found(place, owner);
+        elapsed = settle.elapsed();
     }
     let ranking = table.ranking(original.identity.deployment.as_deref());
-    first_answer(transport, ranking, original, settle, settle.elapsed()).await
+    first_answer(transport, ranking, original, settle, elapsed).await
 }

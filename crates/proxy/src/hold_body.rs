@@ -90,13 +90,13 @@ pub(crate) async fn hold_body(
         admitted.length.map_or(usize::MAX, |length| length.try_into().unwrap_or(usize::MAX));
     if length <= SMALL {
         let whole = read_whole(incoming, limits).await?;
-        let mut search = search.seek_named(identity, Some(&whole));
+        let mut search = search.seeking_named(identity, Some(&whole));
         search.feed(&whole);
         let (bytes, reserved) = (whole.len(), replay.reserve(whole.len(), keep));
         *outgoing = Outgoing::Whole(whole, reserved);
         return Ok(search.seen(bytes, false));
     }
-    let mut search = search.seek_named(identity, None);
+    let mut search = search.seeking_named(identity, None);
     let mut kept = replay.keep(keep);
     let most = settings.hold_body.min(settings.read_ahead);
     let mut read = 0;
@@ -203,35 +203,55 @@ struct Search {
     model: Option<ModelField>,
 }
 
+/// The scan of what a request says, of its body or of a session's first message, for all that is looked for
+/// in it but for what it names; and whether that is the model, too, and whether it is JSON.
+pub(crate) fn scan_for(
+    admitted: &Admitted,
+    identity: &Identity,
+    means: Means<'_>,
+) -> (ModelScan, bool, bool) {
+    let Means { settings, affinity, .. } = means;
+    let kind = match identity.in_messages {
+        true => BodyKind::Json,
+        false => body_kind(admitted.content_type()),
+    };
+    let is_json = kind == BodyKind::Json;
+    let wants_model = identity.wants_body() && kind != BodyKind::Opaque;
+    let scan = match wants_model {
+        true if settings.go_by_name(identity) => ModelScan::of_the_only(kind),
+        true => ModelScan::new(kind),
+        false => ModelScan::without_model(&kind),
+    };
+    (affinity.seek(scan, admitted, identity, settings), wants_model, is_json)
+}
+
+/// What the request names is looked for as well, unless the client says where it goes. Of a `whole` body it is
+/// known that it may name something, of others that they must be read for it.
+pub(crate) fn seeking_named(
+    scan: ModelScan,
+    identity: &Identity,
+    whole: Option<&[u8]>,
+) -> ModelScan {
+    let operation = identity.operation;
+    let may_name = match whole {
+        Some(whole) => may_name(operation, whole),
+        // a chat is long and hardly ever names anything
+        None => operation != Operation::ChatCompletions,
+    };
+    match fields(operation).filter(|_| may_name && identity.pin.is_none()) {
+        Some(fields) => scan.seeking_fields(fields.clone()),
+        None => scan,
+    }
+}
+
 impl Search {
     fn new(admitted: &Admitted, identity: &Identity, means: Means<'_>) -> Self {
-        let Means { settings, affinity, .. } = means;
-        let kind = body_kind(admitted.content_type());
-        let is_json = kind == BodyKind::Json;
-        let goes_on = identity.wants_body() && kind != BodyKind::Opaque;
-        let scan = match goes_on {
-            true if settings.go_by_name(identity) => ModelScan::of_the_only(kind),
-            true => ModelScan::new(kind),
-            false => ModelScan::without_model(&kind),
-        };
-        let scan = affinity.seek(scan, admitted, identity, settings);
+        let (scan, goes_on, is_json) = scan_for(admitted, identity, means);
         Self { scan, goes_on, to_the_end: is_json, model: None }
     }
 
-    /// What the request names is looked for as well, unless the client says where it goes. Of a `whole` body it
-    /// is known that it may name something, of others that they must be read for it.
-    fn seek_named(mut self, identity: &Identity, whole: Option<&[u8]>) -> Self {
-        let operation = identity.operation;
-        let fields = fields(operation).filter(|_| identity.pin.is_none());
-        let may_name = match whole {
-            Some(whole) => may_name(operation, whole),
-            // a chat is long and hardly ever names anything
-            None => operation != Operation::ChatCompletions,
-        };
-        if let Some(fields) = fields.filter(|_| may_name) {
-            self.scan = self.scan.seeking_fields(fields.clone());
-        }
-        self
+    fn seeking_named(self, identity: &Identity, whole: Option<&[u8]>) -> Self {
+        Self { scan: seeking_named(self.scan, identity, whole), ..self }
     }
 
     /// Whether more must be read for the deployment, or for what it names.

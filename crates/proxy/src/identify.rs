@@ -49,6 +49,8 @@ pub(crate) struct Identity {
     pub(crate) names_more: bool,
     /// It may use a deployment even where none is named.
     uses_deployment: bool,
+    /// Its messages name the deployment, each for itself: no region that calls it otherwise can serve it.
+    pub(crate) in_messages: bool,
     /// Its size and kind; that of a request without a body until that is looked at.
     pub(crate) shape: Shape,
     /// The client wants to know why it is sent where it is.
@@ -98,17 +100,33 @@ impl Identity {
             uses_deployment,
             shape,
             wants_reason,
+            in_messages: false,
         })
     }
 
-    /// What a region would lack that does not have this operation.
+    /// What a region would lack that does not have this operation. One may have it for requests and not
+    /// for sessions.
     pub(crate) fn lack(&self) -> Lack {
-        Lack::operation(self.operation as u8)
+        Lack::operation(if self.in_messages { SESSIONS.0 } else { self.operation as u8 })
+    }
+
+    /// It switches protocols: whatever its method, it may use a deployment then.
+    pub(crate) fn switches(&mut self) {
+        self.uses_deployment = true;
+    }
+
+    /// It opens a session whose messages name the deployment, each for itself. Only the first of them is
+    /// looked at, so where anything goes by the name (`goes_by_name`), there is none that can be read.
+    pub(crate) fn asks_in_messages(&mut self, goes_by_name: bool) {
+        (self.in_messages, self.names_more) = (true, goes_by_name);
     }
 }
 
-// each operation has a number of its own
-const _: () = assert!((Operation::Other as u8) < MAX_OPERATIONS);
+/// What a region can lack beside operations, which have the numbers before it: sessions that name their
+/// deployment in messages. Its number and its label.
+pub const SESSIONS: (u8, &str) = (Operation::Other as u8 + 1, "responses_websocket");
+// each has a number of its own
+const _: () = assert!(SESSIONS.0 < MAX_OPERATIONS);
 
 /// The last target that was read on a worker, and what it says. One, and no longer than
 /// [`REMEMBERED_MAX`].
@@ -193,6 +211,7 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
         is_long,
         names_more,
         uses_deployment,
+        in_messages: false,
         shape,
         wants_reason,
     })

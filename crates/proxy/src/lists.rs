@@ -163,8 +163,11 @@ impl<T: Transport> List<'_, T> {
         let list = target.get(identity.operation_at..).unwrap_or_default();
         let list = list.split('?').next().unwrap_or_default().trim_end_matches('/');
         let target = sibling(&target, list, after).ok_or(UNWRITABLE)?;
-        let one =
-            Named { id: IdDigest::of(after.as_bytes()), shown: after.into(), bond: Bond::Told };
+        let one = Named {
+            id: IdDigest::of(after.as_bytes()),
+            shown: after.into(),
+            bond: Bond::Told(None),
+        };
         let known = self.settle.owner(one.id);
         let mut bonds = Bonds::told(one);
         bonds.near = known;

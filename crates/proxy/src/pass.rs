@@ -261,7 +261,7 @@ impl TunnelClock {
 /// Bytes that are on their way in one direction; one of audio is a few KiB.
 const BUFFER: usize = 16 * 1024;
 /// Why a session ends: `timeouts.tunnel_idle`.
-const IDLE: &str = "The session was idle for too long.";
+pub(crate) const IDLE: &str = "The session was idle for too long.";
 /// Why a session ends: `timeouts.tunnel`.
 const EXPIRED: &str = "The session has reached its longest duration.";
 

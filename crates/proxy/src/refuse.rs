@@ -217,7 +217,8 @@ impl Refusal {
         }
     }
 
-    fn body(&self) -> Bytes {
+    /// The body of the answer.
+    pub(crate) fn body(&self) -> Bytes {
         let kind =
             if self.status().is_client_error() { "invalid_request_error" } else { "server_error" };
         openai_error(&self.to_string(), kind, self.code(), None)

@@ -24,6 +24,13 @@ impl Headers {
         self.unsent.as_ref()
     }
 
+    /// Takes a field out, as long as no attempt has taken the map.
+    pub(crate) fn remove(&mut self, name: &HeaderName) {
+        if let Some(headers) = &mut self.unsent {
+            headers.remove(name);
+        }
+    }
+
     /// All headers, repeated ones in their order.
     pub(crate) fn give(&mut self) -> HeaderMap {
         match self.unsent.take() {

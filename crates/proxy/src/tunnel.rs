@@ -51,7 +51,7 @@ pub(crate) fn tunnel(
 }
 
 /// A 101 with these headers.
-fn switching(mut headers: HeaderMap) -> Response<ClientBody> {
+pub(crate) fn switching(mut headers: HeaderMap) -> Response<ClientBody> {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     let mut response = Response::new(ClientBody::whole(Bytes::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -60,7 +60,7 @@ fn switching(mut headers: HeaderMap) -> Response<ClientBody> {
 }
 
 /// A session; counts as in flight until dropped, and then tells how it ended.
-struct Tunnel {
+pub(crate) struct Tunnel {
     settle: Box<Settle>,
     // as long as nothing else is known, it is dropped because the time to drain is over
     end: TunnelEnd,
@@ -68,13 +68,13 @@ struct Tunnel {
 
 impl Tunnel {
     /// The region has answered, and the account says so.
-    fn begin(mut settle: Box<Settle>) -> Self {
+    pub(crate) fn begin(mut settle: Box<Settle>) -> Self {
         settle.tunnels();
         Self { settle, end: TunnelEnd::Drain }
     }
 
     /// Joins the client with the region behind its 101.
-    async fn join(
+    pub(crate) async fn join(
         &mut self,
         client: impl AsyncRead + AsyncWrite,
         region: RegionBody,

@@ -11,7 +11,7 @@ use http::header::{
     UPGRADE,
 };
 
-pub use credentials::{client_keys, strip_credentials, strip_key_query};
+pub use credentials::{client_keys, offered_protocol, strip_credentials, strip_key_query};
 
 /// In a request: the region that the client pins itself to. In a response: the region that answered.
 pub const REGION_HEADER: HeaderName = HeaderName::from_static("x-nearway-region");

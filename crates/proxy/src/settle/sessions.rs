@@ -15,6 +15,12 @@ impl Settle {
         }
     }
 
+    /// The session has asked for something, in so many bytes: from here on it is a request like others.
+    pub(crate) fn asks(&mut self, bytes: u64) {
+        self.received = self.shared.clock.now();
+        self.bytes_in = bytes;
+    }
+
     /// The session is over. Only what breaks in the region is held against it.
     pub(crate) fn tunnel_ended(&mut self, end: TunnelEnd) {
         self.shared.metrics.tunnel_ended(end);

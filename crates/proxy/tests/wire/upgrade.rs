@@ -251,3 +251,56 @@ fn a_client_that_breaks_off_is_nobodys_fault() {
     eventually("it is counted", || ended("nearway_tunnels_ended_total{reason=\"client_lost\"}"));
     eventually("as the client's", || ended("outcome=\"client_gone\"}"));
 }
+
+/// A masked frame of text, shorter than 126 bytes.
+fn frame(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 1, 2, 3, 4];
+    frame.extend(text.bytes().zip([1, 2, 3, 4].into_iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}
+
+#[test]
+fn what_a_session_begins_with_reaches_its_region_byte_for_byte() {
+    let ask = frame(r#"{"type":"response.create","model":"gpt-4o"}"#);
+    let sent = [&ask[..], b"\x89\x80abcd", &frame("more"), b"\x81\x85half"].concat();
+    let expected = [&ask[..], &frame("more"), b"\x81\x85half"].concat();
+    let length = expected.len();
+    let raw = RawRegion::start(move |request, connection| {
+        assert_eq!(request.header("sec-websocket-extensions"), None);
+        connection.send(
+            "HTTP/1.1 101 S\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-accept: other\r\n\r\nfrom-region",
+        );
+        let seen = connection.exactly(length);
+        connection.send(if seen == expected { "same" } else { "else" });
+        connection.stream.shutdown(Shutdown::Both).unwrap();
+    });
+    let proxy = Proxy::start(&[region("only", &raw.url()).key("secret")]);
+    let mut client = proxy.client();
+    client.send(
+        "GET /v1/responses HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-extensions: permessage-deflate\r\n\r\n",
+    );
+    let head = client.until("\r\n\r\n").unwrap();
+    assert!(head.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+    assert!(!head.contains("extensions"), "{head}");
+    client.send(sent);
+    assert_eq!(client.exactly(2), b"\x8a\x00", "a pong");
+    assert_eq!(client.exactly(15), b"from-regionsame");
+    assert!(client.is_closed());
+    assert_eq!(raw.seen().pop().unwrap().header("api-key"), Some("secret"));
+}
+
+#[test]
+fn a_handshake_with_a_body_is_none() {
+    let raw = RawRegion::named("only");
+    let proxy = Proxy::start(&[region("only", &raw.url())]);
+    let answer = proxy.ask(
+        "GET /v1/responses HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\
+         content-length: 2\r\n\r\n{}",
+    );
+    assert_eq!(answer.status(), 400);
+    assert!(raw.seen().is_empty());
+}

@@ -91,6 +91,16 @@ pub fn strip_key_query(target: &str) -> Cow<'_, str> {
     Cow::Owned(stripped)
 }
 
+/// The first subprotocol that a client offers and that carries no key: what a server may choose and say
+/// aloud.
+#[must_use]
+pub fn offered_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offered =
+        lines.flat_map(entries).filter(|entry| !entry.is_empty() && !holds_key(entry));
+    HeaderValue::from_bytes(offered.next()?).ok()
+}
+
 fn is_key_pair(pair: &str) -> bool {
     let key = pair.split_once('=').map_or(pair, |(key, _)| key);
     KEY_QUERIES.iter().any(|name| is(key, name))
@@ -181,6 +191,25 @@ mod tests {
         }
         assert_eq!(protocols(&["openai-insecure-api-key.sk-1"]), [""; 0]);
         assert_eq!(protocols(&["a,b", "c"]), ["a,b", "c"]);
+    }
+
+    #[test]
+    fn a_subprotocol_that_is_chosen_is_never_a_key() {
+        for (line, chosen) in [
+            ("realtime, openai-insecure-api-key.k", Some("realtime")),
+            (
+                "openai-insecure-api-key.k,, openai-beta.responses-v1",
+                Some("openai-beta.responses-v1"),
+            ),
+            ("OpenAI-Insecure-API-Key.k", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            assert_eq!(offered_protocol(&headers), None);
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(line));
+            let expected = chosen.map(HeaderValue::from_static);
+            assert_eq!(offered_protocol(&headers), expected, "{line}");
+        }
     }
 
     #[test]
