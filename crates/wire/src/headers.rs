@@ -4,6 +4,7 @@
 //! credentials where the region has one of its own. Everything that is not named here passes unchanged.
 
 mod credentials;
+mod ephemeral;
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
@@ -12,6 +13,7 @@ use http::header::{
 };
 
 pub use credentials::{client_keys, offered_protocol, strip_credentials, strip_key_query};
+pub use ephemeral::{ephemeral_key, is_ephemeral, show_ephemeral_key};
 
 /// In a request: the region that the client pins itself to. In a response: the region that answered.
 pub const REGION_HEADER: HeaderName = HeaderName::from_static("x-nearway-region");
