@@ -182,3 +182,75 @@ fn a_session_that_is_idle_or_lasts_too_long_is_closed_on_both_sides() {
         eventually("it is counted", || proxy.admin("/metrics").text().contains(&line));
     }
 }
+
+/// Two regions that have the model, with a key minted by the second.
+fn minted(proxy: &Proxy, more: &str) -> String {
+    let body = r#"{"session":{"type":"realtime","model":"gpt-realtime"}}"#;
+    let made = proxy.ask(&format!(
+        "POST /openai/v1/realtime/client_secrets HTTP/1.1\r\nhost: a\r\nx-nearway-region: second\r\n\
+         content-type: application/json\r\n{more}content-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let secret: Value = serde_json::from_slice(&made.body).unwrap();
+    secret["value"].as_str().unwrap_or_else(|| panic!("{}", made.text())).to_owned()
+}
+
+fn both() -> Regions {
+    let regions = Regions::start(&[("first", 1.0), ("second", 1.0)]);
+    for name in ["first", "second"] {
+        let model = nearway_sim::Deployment::new("gpt-realtime");
+        regions.control.set(name, Change::AddDeployment(model)).unwrap();
+    }
+    regions
+}
+
+#[test]
+fn a_key_of_a_session_opens_it_where_it_was_minted_in_each_form() {
+    let regions = both();
+    let yaml = config(&regions.configured(), "");
+    let proxy = Proxy::start(&yaml);
+    let key = minted(&proxy, "");
+    let bearer = format!("Bearer {key}");
+    let protocol = format!("realtime, openai-insecure-api-key.{key}");
+    let query = format!("{TARGET}&api-key={key}");
+    for (target, line) in [
+        (TARGET, Some(("authorization", &*bearer))),
+        (TARGET, Some(("api-key", &*key))),
+        (TARGET, Some(("sec-websocket-protocol", &*protocol))),
+        (&*query, None),
+    ] {
+        let lines: Vec<_> = line.into_iter().collect();
+        let socket = opened(&proxy, target, &lines);
+        assert_eq!(socket.header("x-nearway-region"), Some("second"), "{lines:?}");
+        assert_eq!(socket.header("x-nearway-attempts"), Some("1"), "{lines:?}");
+        let seen = regions.stats("second");
+        let seen = seen.last_of("realtime").unwrap();
+        assert!(!seen.target.contains(&*key), "{}", seen.target);
+    }
+    // it has not seen the key made
+    let cold = Proxy::start(&yaml);
+    for tries in ["2", "1"] {
+        let socket = opened(&cold, TARGET, &[("authorization", &bearer)]);
+        assert_eq!(socket.header("x-nearway-region"), Some("second"));
+        assert_eq!(socket.header("x-nearway-attempts"), Some(tries));
+    }
+    let refused = Socket::open(&cold, TARGET, &[("authorization", "Bearer ek_nobodys")]);
+    assert_eq!(refused.err().map(|refused| refused.status), Some(401));
+    // nobody's key is held against a region's own
+    assert_eq!(opened(&cold, TARGET, &[]).header("x-nearway-attempts"), Some("1"));
+}
+
+#[test]
+fn a_key_of_a_session_is_its_clients_alone() {
+    let regions = both();
+    let yaml = config(&regions.configured(), "clients: [{name: web, keys: [web-key]}]");
+    let proxy = Proxy::start(&yaml);
+    let key = minted(&proxy, "api-key: web-key\r\n");
+    let bearer = format!("Bearer {key}");
+    let socket = opened(&proxy, TARGET, &[("authorization", &bearer)]);
+    assert_eq!(socket.header("x-nearway-region"), Some("second"));
+    let foreign = Proxy::start(&yaml);
+    let refused = Socket::open(&foreign, TARGET, &[("authorization", &bearer)]);
+    assert_eq!(refused.err().map(|refused| refused.status), Some(401), "nobody knows whose it is");
+    assert_eq!(regions.stats("first").count("realtime"), 0);
+}

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod cursors;
 pub mod home;
 pub mod merge;
+mod minted;
 mod minute;
 mod nobody;
 mod owners;
@@ -17,6 +18,7 @@ mod store;
 pub mod target;
 mod whereabouts;
 
+pub use minted::Minted;
 pub use minute::Minute;
 pub use nobody::Nobody;
 pub use owners::{Owners, Used};

@@ -146,6 +146,7 @@ pub async fn run(
         owners: owners.store(),
         nobody: Arc::default(),
         cursors: Arc::default(),
+        minted: Arc::default(),
         reports: report,
     };
     let drain = config.timeouts.drain;

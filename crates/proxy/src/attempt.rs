@@ -202,7 +202,7 @@ impl Original {
         if let (Some(name), Some(span)) = (name, &self.identity.in_target) {
             path = parse(rename(path.as_str(), span, name))?;
         }
-        if target.region.credential().is_some() || self.identity.client.is_some() {
+        if self.is_key_replaced(target) {
             let stripped = strip_key_query(path.as_str());
             if stripped.len() != path.as_str().len() {
                 path = parse(stripped.into_owned())?;
@@ -211,14 +211,27 @@ impl Original {
         target.region.target(&path).ok_or_else(bad)
     }
 
+    /// Whether the region gets none of what the client shows as a key, which may be for Nearway alone.
+    fn is_key_replaced(&self, target: &Target) -> bool {
+        let Identity { ephemeral, client, .. } = &self.identity;
+        target.region.credential().is_some() || client.is_some() || ephemeral.is_some()
+    }
+
+    /// Whether the key that a region sees is Nearway's.
+    pub(crate) fn shows_own_key(&self, target: &Target) -> bool {
+        target.region.credential().is_some() && self.identity.ephemeral.is_none()
+    }
+
     fn headers_for(&mut self, target: &Target, splice: Option<&Splice>) -> HeaderMap {
         let mut headers = self.admitted.headers.give();
-        // a client's own key is for Nearway alone
-        if target.region.credential().is_some() || self.identity.client.is_some() {
+        if self.is_key_replaced(target) {
             strip_credentials(&mut headers);
         }
-        if let Some(credential) = target.region.credential() {
-            credential.apply(&mut headers);
+        match (&self.identity.ephemeral, target.region.credential()) {
+            // what it stands for would be lost with another
+            (Some(key), _) => key.show(&mut headers),
+            (None, Some(credential)) => credential.apply(&mut headers),
+            (None, None) => {}
         }
         headers.insert(HOST, target.region.host().clone());
         if let Some(upgrade) = &self.admitted.upgrade {

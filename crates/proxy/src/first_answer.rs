@@ -230,7 +230,7 @@ impl<T: Transport> Search<'_, T> {
         let mut facts = Facts {
             // looked at only when it matters
             creates_state: false,
-            own_credential: target.region.credential().is_some(),
+            own_credential: self.original.shows_own_key(target),
             freshened: false,
         };
         loop {

@@ -19,6 +19,7 @@ use crate::attempt::Original;
 use crate::authenticate::{authenticate, authorize};
 use crate::belong::Before;
 use crate::client_io::Busy;
+use crate::ephemeral::EphemeralKey;
 use crate::first_answer::{first_answer, look_up};
 use crate::greet::{greet, greeting};
 use crate::hold_body::Means;
@@ -92,7 +93,14 @@ fn read(
     let (parts, body) = request.into_parts();
     let mut identity = identify(&parts, last)?;
     let settings = settle.prepared().settings.clone();
-    identity.client = authenticate(&parts, &settings)?;
+    identity.ephemeral = EphemeralKey::of(&parts, identity.operation);
+    identity.client = match &identity.ephemeral {
+        Some(key) => {
+            identity.bonds.named.push(key.named());
+            key.client(&settle.shared().minted, &settings)?
+        }
+        None => authenticate(&parts, &settings)?,
+    };
     settle.authenticated(identity.client);
     identity.session = settings.affinity.and_then(|_| settle.affinity().session(&parts.headers));
     identity.names_more = settings.go_by_name(&identity) && names_more(&parts, &identity);

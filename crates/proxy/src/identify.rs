@@ -16,6 +16,7 @@ use nearway_wire::model::Asked;
 
 use crate::Refusal;
 use crate::belong::{Bonds, named_in_target};
+use crate::ephemeral::EphemeralKey;
 use crate::shape::shape;
 
 /// A request, read as far as its head goes.
@@ -37,6 +38,8 @@ pub(crate) struct Identity {
     pub(crate) pin: Option<Box<str>>,
     /// It wants a chat completion to be kept.
     pub(crate) stores: bool,
+    /// The key that it shows is one region's own.
+    pub(crate) ephemeral: Option<EphemeralKey>,
     /// The place of the client who sent it, where clients are configured.
     pub(crate) client: Option<usize>,
     /// What it has in common with the requests of its session, if it names one and that matters.
@@ -92,6 +95,7 @@ impl Identity {
             bonds,
             pin,
             stores,
+            ephemeral: None,
             client,
             session,
             kin,
@@ -205,6 +209,7 @@ pub(crate) fn identify(parts: &Parts, last: &LastTarget) -> Result<Identity, Ref
         bonds,
         pin,
         stores: false,
+        ephemeral: None,
         client,
         session,
         kin,

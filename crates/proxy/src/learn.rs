@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use brotli_decompressor::DecompressorWriter;
 use bytes::Bytes;
@@ -49,6 +50,8 @@ struct Finder {
     scan: AnswerScan,
     region: RegionId,
     shared: Rc<Shared>,
+    // the client of what may be a key that was minted
+    minted_for: Option<Arc<str>>,
     ids_left: usize,
     bytes_left: usize,
 }
@@ -80,7 +83,9 @@ impl Learner {
         let is_one = is_stream && identity.operation == Operation::ChatCompletions;
         let ids_left = if is_one { 1 } else { LEARNED_MOST };
         let (shared, bytes_left) = (settle.shared().clone(), LOOKED_AT_MOST);
-        let finder = Finder { scan, region, shared, ids_left, bytes_left };
+        let is_minting = identity.operation == Operation::Realtime;
+        let minted_for = settle.client_name().filter(|_| is_minting);
+        let finder = Finder { scan, region, shared, minted_for, ids_left, bytes_left };
         let Some(unpacking) = Unpacking::of(headers.get(CONTENT_ENCODING), finder) else {
             settle.shared().state.unread();
             return None;
@@ -127,12 +132,15 @@ impl Write for Finder {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.bytes_left =
             self.bytes_left.checked_sub(data.len()).ok_or(io::ErrorKind::FileTooLarge)?;
-        let Self { scan, region, shared, ids_left, .. } = self;
+        let Self { scan, region, shared, minted_for, ids_left, .. } = self;
         let now = minute();
         scan.feed(data, &mut |found| {
             if *ids_left > 0 {
                 *ids_left -= 1;
                 shared.learn(found.digest, *region, now);
+                if let Some(client) = &minted_for {
+                    shared.minted.remember(found.digest, client.clone());
+                }
             }
         });
         if *ids_left > 0 { Ok(data.len()) } else { Err(io::ErrorKind::FileTooLarge.into()) }

@@ -17,6 +17,7 @@ mod choose;
 mod client_body;
 mod client_io;
 mod connection;
+mod ephemeral;
 mod farewell;
 mod fences;
 mod first_answer;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use nearway_affinity::cursors::Cursors;
-use nearway_affinity::{Nobody, Store};
+use nearway_affinity::{Minted, Nobody, Store};
 use nearway_route::{Live, Reader, Table};
 use nearway_telemetry::{
     ALL_DEPLOYMENTS, BreakerMetrics, ClientMetrics, FailoverMetrics, Metrics, NO_CLIENT, NO_REGION,
@@ -44,6 +44,8 @@ pub struct Worker {
     pub nobody: Arc<Nobody>,
     /// Where lists of all regions were left; the same for each worker.
     pub cursors: Arc<Cursors>,
+    /// Whom the keys of sessions were made for; the same for each worker.
+    pub minted: Arc<Minted>,
     /// To the ranking.
     pub reports: mpsc::Sender<Report>,
 }
@@ -71,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) owners: Arc<dyn Store>,
     pub(crate) nobody: Arc<Nobody>,
     pub(crate) cursors: Arc<Cursors>,
+    pub(crate) minted: Arc<Minted>,
     pub(crate) state: StateMetrics,
     /// Rung every [`LOOK_EVERY`](crate::leave::LOOK_EVERY), for those that wait.
     pub(crate) look: Notify,
@@ -117,6 +120,7 @@ impl<T: Transport> Context<T> {
                 owners: worker.owners.clone(),
                 nobody: worker.nobody.clone(),
                 cursors: worker.cursors.clone(),
+                minted: worker.minted.clone(),
                 state: worker.metrics.state(),
                 look: Notify::new(),
                 drained: Cell::new(false),

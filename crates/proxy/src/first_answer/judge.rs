@@ -33,8 +33,18 @@ impl<T: Transport> Search<'_, T> {
             Some(fault) if fault.kind == FaultKind::Rejected => {
                 Err(Box::pin(self.rejected(reply, fault)).await)
             }
+            // another region's key
+            Some(fault) if fault.kind == FaultKind::Unauthorized && self.searches_by_key() => {
+                Err((Some(reply), Fault { kind: FaultKind::UnknownObject, ..fault }))
+            }
             Some(fault) => Err((Some(reply), fault)),
         }
+    }
+
+    /// Whether it is not known which region minted the key that the request shows.
+    fn searches_by_key(&self) -> bool {
+        let identity = &self.original.identity;
+        identity.ephemeral.is_some() && identity.bonds.searches
     }
 
     fn holds(&self, until: Until) -> bool {

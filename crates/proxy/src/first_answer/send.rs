@@ -182,7 +182,7 @@ impl<'a, T: Transport> Search<'a, T> {
         let Err((reply, fault)) = outcome else { return };
         let headers = reply.as_ref().map(|reply| reply.response.headers());
         let hint = headers.and_then(|headers| retry_hint(headers, None, wall_clock()));
-        let own_credential = target.region.credential().is_some();
+        let own_credential = self.original.shows_own_key(target);
         let facts = Facts { creates_state: false, own_credential, freshened: false };
         let (kind, step) = (fault.kind, next_step(&fault, facts));
         // a connection that died while it idled says nothing of its region

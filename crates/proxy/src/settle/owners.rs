@@ -153,6 +153,12 @@ impl Settle {
         Learner::of(identity, region, answer.headers(), self)
     }
 
+    /// The name of the client who sent it, where clients are configured.
+    pub(crate) fn client_name(&self) -> Option<Arc<str>> {
+        let clients = self.prepared.settings.clients.as_ref()?;
+        Some(clients.get(self.client?)?.name.clone())
+    }
+
     /// A region listed these.
     pub(crate) fn learn_page(&self, page: &Page, region: RegionId) {
         let now = minute();

@@ -179,6 +179,7 @@ impl Proxy {
                     owners: Arc::new(Owners::new(1024, Duration::from_secs(3600))),
                     nobody: Arc::default(),
                     cursors: Arc::default(),
+                    minted: Arc::default(),
                     reports: sender,
                 };
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
