@@ -175,3 +175,27 @@ fn who_says_nothing_is_closed_and_what_is_no_handshake_refused() {
     assert!(answer.text().contains("nearway_malformed_request"), "{}", answer.text());
     assert_eq!(regions.stats("only").count("responses"), 0);
 }
+
+#[test]
+fn what_the_first_message_continues_is_asked_for_and_found() {
+    let regions = Regions::start(&[("first", 1.0), ("second", 10.0)]);
+    let yaml = config(&regions.configured(), "");
+    let proxy = Proxy::start(&yaml);
+    let body = r#"{"model":"gpt-4o","input":"hi"}"#;
+    let made = proxy.ask(&format!(
+        "POST {TARGET} HTTP/1.1\r\nhost: a\r\nx-nearway-region: second\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let made: Value = serde_json::from_slice(&made.body).unwrap();
+    let cold = Proxy::start(&yaml);
+    // the one that saw it made knows, the other one asks
+    for (proxy, asked) in [(&proxy, 0), (&cold, 1)] {
+        let before = regions.stats("first").count("responses");
+        let mut socket = opened(proxy, &[]);
+        socket.send(create("gpt-4o", &made["id"]));
+        let event = ended(&mut socket);
+        assert_eq!(event["type"], "response.completed", "{event}");
+        assert_eq!(regions.stats("first").count("responses") - before, asked);
+    }
+}

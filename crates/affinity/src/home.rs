@@ -40,11 +40,17 @@ pub fn wants(operation: Operation, method: &Method) -> Wants {
             }
         }
         // what a deployment makes goes where that is fast
-        Operation::Responses | Operation::ChatCompletions | Operation::Videos => {
-            if is_read(method) { Wants::List } else { Wants::Nothing }
+        Operation::ChatCompletions | Operation::Videos => {
+            if is_read(method) {
+                Wants::List
+            } else {
+                Wants::Nothing
+            }
         }
         Operation::Models if is_read(method) => Wants::Catalogue,
-        Operation::Models
+        // there is no list of responses: a GET without an id opens a session
+        Operation::Responses
+        | Operation::Models
         | Operation::Completions
         | Operation::Embeddings
         | Operation::AudioTranscriptions
@@ -72,6 +78,9 @@ mod tests {
             (Operation::Files, Method::GET, Wants::List),
             (Operation::Threads, Method::POST, Wants::New),
             (Operation::Responses, Method::POST, Wants::Nothing),
+            (Operation::Responses, Method::GET, Wants::Nothing),
+            (Operation::Videos, Method::POST, Wants::Nothing),
+            (Operation::Videos, Method::GET, Wants::List),
             (Operation::ChatCompletions, Method::GET, Wants::List),
             (Operation::Models, Method::GET, Wants::Catalogue),
             (Operation::Embeddings, Method::POST, Wants::Nothing),
