@@ -52,10 +52,12 @@ const AROUND: [&str; 4] = ["", "data[].", "response.", "item."];
 
 /// The places to search in the answer to such a request; `None`: it names no object that is the region's own.
 ///
-/// `stores` tells whether the request wants a chat completion to be kept, as far as it says so.
+/// `last` is the last word of its path; `stores` tells whether a chat completion is kept.
 #[must_use]
-pub fn fields(operation: Operation, stores: bool) -> Option<&'static Arc<Fields>> {
+pub fn fields(operation: Operation, last: &str, stores: bool) -> Option<&'static Arc<Fields>> {
     let teaches = match operation {
+        // a file's own text
+        _ if last == "content" => false,
         Operation::Responses
         | Operation::Files
         | Operation::Uploads
@@ -80,7 +82,9 @@ pub fn fields(operation: Operation, stores: bool) -> Option<&'static Arc<Fields>
         | Operation::ImagesEdits
         | Operation::Models => false,
     };
-    teaches.then(|| if operation == Operation::ChatCompletions { &*CHAT } else { &*OBJECTS })
+    // items hold what clients have sent, with ids of wherever they like
+    let only_ids = operation == Operation::ChatCompletions || ITEMS.contains(&last);
+    teaches.then(|| if only_ids { &*IDS } else { &*OBJECTS })
 }
 
 static OBJECTS: LazyLock<Arc<Fields>> = LazyLock::new(|| {
@@ -93,5 +97,29 @@ static OBJECTS: LazyLock<Arc<Fields>> = LazyLock::new(|| {
     Arc::new(Fields::new(&places))
 });
 
-/// Of a chat completion that is kept, or a list of such.
-static CHAT: LazyLock<Arc<Fields>> = LazyLock::new(|| Arc::new(Fields::new(&["id", "data[].id"])));
+/// Where items are listed.
+const ITEMS: [&str; 2] = ["input_items", "items"];
+
+/// Of one object, or of a list of them, and of nothing that they hold.
+static IDS: LazyLock<Arc<Fields>> = LazyLock::new(|| Arc::new(Fields::new(&["id", "data[].id"])));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_regions_own_teaches() {
+        for (operation, last, stores, expected) in [
+            (Operation::Files, "files", false, true),
+            (Operation::Files, "content", true, false),
+            (Operation::ChatCompletions, "completions", false, false),
+            (Operation::ChatCompletions, "completions", true, true),
+            (Operation::Models, "models", true, false),
+            (Operation::Embeddings, "embeddings", true, false),
+        ] {
+            assert_eq!(fields(operation, last, stores).is_some(), expected, "{operation:?} {last}");
+        }
+        let of = |last| fields(Operation::Responses, last, false).unwrap();
+        assert!(Arc::ptr_eq(of("input_items"), &IDS) && Arc::ptr_eq(of("responses"), &OBJECTS));
+    }
+}

@@ -23,4 +23,4 @@ pub use minute::Minute;
 pub use nobody::Nobody;
 pub use owners::{Owners, Used};
 pub use store::{Learned, Store};
-pub use whereabouts::{Named, Whereabouts, whereabouts};
+pub use whereabouts::{Known, Named, Whereabouts, whereabouts};

@@ -51,7 +51,7 @@ const RESPONSES: &[Place] = &[
     ("conversation", CONVERSATION),
     ("conversation.id", CONVERSATION),
     ("input[].encrypted_content", SEALED),
-    ("prompt.id", SEALED),
+    ("prompt.id", Bond::Loose),
     ("input[].id", Bond::Loose),
     ("input[].approval_request_id", Bond::Loose),
     ("input[].container_id", Bond::Loose),

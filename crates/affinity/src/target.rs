@@ -32,16 +32,29 @@ const WORDS: [&str; 6] = ["runs", "input_tokens", "compact", "characters", "edit
 /// Parameters of the query that name an object (API fact sheet section 7).
 const PARAMETERS: [&str; 1] = ["call_id"];
 
-/// The ids that a target names, the outermost first, raw as they stand there. `operation_at` is where in it the
-/// operation begins, as [`nearway_wire::endpoint::read`] says.
-pub fn ids_in(target: &str, operation_at: usize) -> impl Iterator<Item = &str> {
+/// The ids that a target names, the outermost first, raw as they stand there; with each the path below which it
+/// can be asked for, if it can. `operation_at` is where in the target the operation begins, as
+/// [`nearway_wire::endpoint::read`] says.
+pub fn ids_in(
+    target: &str,
+    operation_at: usize,
+) -> impl Iterator<Item = (&str, Option<&'static str>)> {
     let from_operation = target.get(operation_at..).unwrap_or_default();
     let (path, query) = from_operation.split_once('?').unwrap_or((from_operation, ""));
     let most = PLACES.iter().max_by_key(|place| in_path(path, place).count());
     let in_query = query.split('&').filter_map(|pair| pair.split_once('='));
     let in_query = in_query.filter(|(key, _)| PARAMETERS.iter().any(|word| is(key, word)));
-    let ids = most.into_iter().flat_map(|place| in_path(path, place));
-    ids.chain(in_query.map(|(_, id)| id)).filter(|id| !id.is_empty())
+    let outermost = most.and_then(|place| asked_below(place));
+    let ids = most.into_iter().flat_map(|place| in_path(path, place)).enumerate();
+    let ids = ids.map(move |(at, id)| (id, outermost.filter(|_| at == 0)));
+    ids.chain(in_query.map(|(_, id)| (id, None))).filter(|(id, _)| !id.is_empty())
+}
+
+/// What stands before the first id of a place, if a `GET` of that and the id tells of it.
+fn asked_below(place: &'static str) -> Option<&'static str> {
+    let path = place.split("/{}").next()?;
+    // the API has no such question
+    (path != "uploads" && path != "realtime/calls").then_some(path)
 }
 
 /// The ids of a path as far as it is as `place` says.
@@ -63,7 +76,8 @@ mod tests {
     use super::*;
 
     fn ids(target: &str) -> Vec<&str> {
-        ids_in(target, endpoint::read(target).unwrap().operation_at).collect()
+        let at = endpoint::read(target).unwrap().operation_at;
+        ids_in(target, at).map(|(id, _)| id).collect()
     }
 
     #[test]
@@ -98,6 +112,18 @@ mod tests {
             ("/api/projects/p/openai/v1/vector_stores/vs_1/files/f/content", &["vs_1", "f"]),
         ] {
             assert_eq!(ids(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn the_outermost_can_be_asked_for_where_the_api_has_a_question() {
+        for (target, expected) in [
+            ("containers/c/files/f", &[("c", Some("containers")), ("f", None)][..]),
+            ("fine_tuning/jobs/j/events", &[("j", Some("fine_tuning/jobs"))]),
+            ("uploads/u/parts", &[("u", None)]),
+            ("realtime?call_id=r", &[("r", None)]),
+        ] {
+            assert_eq!(ids_in(target, 0).collect::<Vec<_>>(), expected, "{target}");
         }
     }
 

@@ -16,13 +16,25 @@ pub struct Named {
     pub bond: Bond,
 }
 
+/// What is known of who owns an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// This region does.
+    Owner(RegionId),
+    /// All regions were asked of late, and none does.
+    Nobodys,
+    /// Nothing.
+    Nothing,
+}
+
 /// Where a request belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whereabouts<'n> {
-    /// It names no object that lives anywhere.
+    /// It names no object that lives anywhere, or only such as are nobody's: any region's answer is right.
     Anywhere,
-    /// Best here, where something it names was made; others may do.
-    Near(RegionId),
+    /// Best here, where something it names was made, or where that is not known anywhere; others may do. A
+    /// region may turn out not to know what it needs.
+    Loose(Option<RegionId>),
     /// Only here, because of this object.
     Only(RegionId, &'n Named),
     /// Nowhere: its objects live in several regions. One of each, in the order in which they are named.
@@ -30,42 +42,41 @@ pub enum Whereabouts<'n> {
     /// Only with the owner of this object, and it is not known who that is. The region that gets the request
     /// says so itself if it is not the one.
     Told(&'n Named),
-    /// The same, but a region must be asked for the object before it gets the request.
-    Ask(&'n Named, &'static str),
+    /// A region must be asked for the object before any gets the request, that one first.
+    Ask(&'n Named, &'static str, Option<RegionId>),
 }
 
-/// Where a request belongs that names these, by what `owner` knows.
+/// Where a request belongs that names these, by what is `known` of each.
 ///
-/// One firm object whose owner is known decides: others that are not known are taken to live there too, and
-/// the region says so if not.
-pub fn whereabouts<'n>(
-    named: &'n [Named],
-    owner: impl Fn(IdDigest) -> Option<RegionId>,
-) -> Whereabouts<'n> {
+/// Of several objects that only their owner can serve, one that is known decides, but for those that must be
+/// asked for: where one of them lives elsewhere, nothing may be sent.
+pub fn whereabouts<'n>(named: &'n [Named], known: impl Fn(&Named) -> Known) -> Whereabouts<'n> {
     let mut owners: Vec<(&Named, RegionId)> = Vec::new();
-    let (mut near, mut told, mut ask, mut silent) = (None, None, None, None);
+    let (mut near, mut loose, mut told, mut ask) = (None, false, None, None);
     for one in named {
-        match (owner(one.id), one.bond) {
-            (Some(region), Bond::Loose) => near = near.or(Some(region)),
-            (Some(region), _) => {
+        match (known(one), one.bond) {
+            (Known::Owner(region), Bond::Loose) => (near, loose) = (near.or(Some(region)), true),
+            (Known::Owner(region), _) => {
                 if owners.iter().all(|(_, other)| *other != region) {
                     owners.push((one, region));
                 }
             }
-            (None, Bond::Told(_)) => told = told.or(Some(one)),
-            (None, Bond::Askable(path)) => ask = ask.or(Some((one, path))),
-            (None, Bond::Silent) => silent = silent.or(Some(one)),
-            (None, Bond::Loose) => {}
+            (Known::Nobodys, _) => {}
+            (Known::Nothing, Bond::Told(_) | Bond::Silent) => told = told.or(Some(one)),
+            (Known::Nothing, Bond::Askable(path)) => ask = ask.or(Some((one, path))),
+            (Known::Nothing, Bond::Loose) => loose = true,
         }
     }
-    match (owners.as_slice(), told, ask, silent, near) {
-        ([(one, region)], ..) => Whereabouts::Only(*region, one),
+    let first = owners.first().map(|(_, region)| *region);
+    match (owners.as_slice(), ask, told) {
         ([_, _, ..], ..) => Whereabouts::Nowhere(owners),
-        (_, Some(told), ..) => Whereabouts::Told(told),
-        (_, _, Some((ask, path)), ..) => Whereabouts::Ask(ask, path),
-        (_, _, _, Some(silent), _) => Whereabouts::Told(silent),
-        (.., Some(near)) => Whereabouts::Near(near),
-        _ => Whereabouts::Anywhere,
+        // the request itself is as good a question, unless it is known where that goes
+        (_, Some((one, path)), None) => Whereabouts::Ask(one, path, first),
+        ([_], Some((one, path)), Some(_)) => Whereabouts::Ask(one, path, first),
+        ([(one, region)], None, _) => Whereabouts::Only(*region, one),
+        ([], _, Some(told)) => Whereabouts::Told(told),
+        ([], None, None) if loose => Whereabouts::Loose(near),
+        ([], None, None) => Whereabouts::Anywhere,
     }
 }
 
@@ -74,6 +85,7 @@ mod tests {
     use super::*;
 
     const FILE: Bond = Bond::Askable("files");
+    const TOLD: Bond = Bond::Told(None);
 
     fn named(list: &[(&str, Bond)]) -> Vec<Named> {
         let one = |(id, bond): &(&str, Bond)| Named {
@@ -84,40 +96,47 @@ mod tests {
         list.iter().map(one).collect()
     }
 
-    /// `a…` lives in region 1, `b…` in region 2, all else is unknown.
+    /// `a…` lives in region 1, `b…` in region 2, `n…` is nobody's, all else is unknown.
     fn told(list: &[(&str, Bond)]) -> String {
         let named = named(list);
-        let shown = |id: IdDigest| named.iter().find(|one| one.id == id).unwrap().shown.clone();
-        let owner = |id| match shown(id).as_bytes()[0] {
-            b'a' => Some(RegionId(1)),
-            b'b' => Some(RegionId(2)),
-            _ => None,
+        let known = |one: &Named| match one.shown.as_bytes()[0] {
+            b'a' => Known::Owner(RegionId(1)),
+            b'b' => Known::Owner(RegionId(2)),
+            b'n' => Known::Nobodys,
+            _ => Known::Nothing,
         };
-        match whereabouts(&named, owner) {
+        match whereabouts(&named, known) {
             Whereabouts::Anywhere => "anywhere".to_owned(),
-            Whereabouts::Near(region) => format!("near {}", region.0),
+            Whereabouts::Loose(None) => "loose".to_owned(),
+            Whereabouts::Loose(Some(region)) => format!("near {}", region.0),
             Whereabouts::Only(region, one) => format!("only {} for {}", region.0, one.shown),
             Whereabouts::Nowhere(list) => {
                 let each = list.iter().map(|(one, region)| format!("{} {}", one.shown, region.0));
                 format!("nowhere: {}", each.collect::<Vec<_>>().join(", "))
             }
             Whereabouts::Told(one) => format!("told of {}", one.shown),
-            Whereabouts::Ask(one, path) => format!("ask for {path}/{}", one.shown),
+            Whereabouts::Ask(one, path, None) => format!("ask for {path}/{}", one.shown),
+            Whereabouts::Ask(one, path, Some(first)) => {
+                format!("ask {} first for {path}/{}", first.0, one.shown)
+            }
         }
     }
 
     #[test]
-    fn firm_objects_decide_known_ones_first() {
+    fn firm_objects_decide_and_what_must_be_asked_for_is() {
         use Bond::{Loose, Silent};
-        const TOLD: Bond = Bond::Told(None);
         for (list, expected) in [
             (&[][..], "anywhere"),
-            (&[("x", Loose)], "anywhere"),
+            (&[("n1", TOLD), ("n2", FILE), ("n3", Loose)], "anywhere"),
+            (&[("x", Loose)], "loose"),
             (&[("b1", Loose), ("a1", Loose)], "near 2"),
             (&[("b1", Loose), ("a1", TOLD)], "only 1 for a1"),
             (&[("x", TOLD), ("a1", FILE)], "only 1 for a1"),
+            (&[("n1", FILE), ("a1", FILE)], "only 1 for a1"),
             (&[("a1", FILE), ("a2", TOLD)], "only 1 for a1"),
             (&[("a1", FILE), ("a2", FILE), ("b1", TOLD)], "nowhere: a1 1, b1 2"),
+            (&[("a1", FILE), ("x", FILE)], "ask 1 first for files/x"),
+            (&[("a1", TOLD), ("y", TOLD), ("x", FILE)], "ask 1 first for files/x"),
             (&[("a1", Loose), ("x", TOLD)], "told of x"),
             (&[("x", FILE), ("y", TOLD)], "told of y"),
             (&[("x", FILE), ("y", FILE), ("a1", Loose)], "ask for files/x"),

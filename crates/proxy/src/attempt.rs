@@ -73,6 +73,18 @@ impl Original {
         Ok(is_cut)
     }
 
+    /// Whether it can be sent to one region after the other, as far as can be told before.
+    fn goes_again(&self, settings: &Settings) -> bool {
+        match &self.outgoing {
+            Outgoing::Empty | Outgoing::Whole(_, Some(_)) => true,
+            Outgoing::Held(_) => {
+                let most = u64::try_from(settings.hold_body).unwrap_or(u64::MAX);
+                self.admitted.length.is_some_and(|length| length <= most)
+            }
+            Outgoing::Whole(_, None) | Outgoing::Unread(_) | Outgoing::Away => false,
+        }
+    }
+
     /// Finds out where it belongs, as far as that is known.
     ///
     /// # Errors
@@ -82,7 +94,8 @@ impl Original {
         settings: &Settings,
         settle: &mut Settle,
     ) -> Result<Before, Refusal> {
-        belong(&mut self.identity, &self.admitted.method, settings, settle)
+        let goes_again = self.goes_again(settings);
+        belong(&mut self.identity, (&self.admitted.method, goes_again), settings, settle)
     }
 
     /// A request of its own, without a body, of the same client, that reads `target` where `bonds` say; `None`

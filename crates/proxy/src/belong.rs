@@ -6,8 +6,9 @@ use http::Method;
 use nearway_affinity::home::{Wants, wants};
 use nearway_affinity::request::{Bond, bond, place_of};
 use nearway_affinity::target::ids_in;
-use nearway_affinity::{Named, Whereabouts, whereabouts};
+use nearway_affinity::{Known, Named, Whereabouts, whereabouts};
 use nearway_route::RegionId;
+use nearway_telemetry::Lookup;
 use nearway_wire::endpoint::{Operation, decoded};
 use nearway_wire::fields::Found;
 use nearway_wire::id::IdDigest;
@@ -32,6 +33,8 @@ pub(crate) struct Bonds {
     pub(crate) searches: bool,
     /// All were asked, and none does.
     pub(crate) is_nobodys: bool,
+    /// What was asked for already, for this request, and found nowhere.
+    pub(crate) in_vain: Vec<IdDigest>,
 }
 
 impl Bonds {
@@ -49,12 +52,15 @@ impl Bonds {
     /// Whether a region that does not know what the request names is the wrong one, and says so before it
     /// does anything.
     pub(crate) fn may_be_elsewhere(&self) -> bool {
-        self.searches || self.object().is_some_and(|one| matches!(one.bond, Bond::Told(_)))
+        let told = || self.object().is_some_and(|one| matches!(one.bond, Bond::Told(_)));
+        // where several are named, any of them may be meant
+        self.searches || (self.only_firm().is_some() && told())
     }
 
-    /// Regions were asked for the object at this place of `named`; without an `owner` none knows it.
-    pub(crate) fn found(&mut self, place: usize, owner: Option<RegionId>) {
-        (self.only, self.because) = (owner, owner.map(|_| place));
+    /// The one object that only its owner can serve; `None` if there are none, or several.
+    pub(crate) fn only_firm(&self) -> Option<&Named> {
+        let mut firm = self.named.iter().filter(|one| one.bond.is_firm());
+        firm.next().filter(|_| firm.next().is_none())
     }
 
     /// The object that binds the request to one region.
@@ -70,19 +76,27 @@ impl Bonds {
     }
 }
 
+/// The most objects that are asked for, and found nowhere, before a request is sent all the same.
+const ASKED_FOR_MOST: usize = 16;
+
 /// What must be done before the request can go anywhere.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Before {
     Nothing,
-    /// Find out who knows the object at this place of [`Bonds::named`], by asking for it below this path.
-    Ask(usize, &'static str),
+    /// Find out who knows the object at this `place` of [`Bonds::named`], by asking for it below this `path`,
+    /// one region `first`.
+    Ask {
+        place: usize,
+        path: &'static str,
+        first: Option<RegionId>,
+    },
 }
 
 /// The objects that the target names. Nothing is allocated where it names none.
 pub(crate) fn named_in_target(target: &str, operation_at: usize) -> Vec<Named> {
-    let named = |raw| {
+    let named = |(raw, path)| {
         let id = decoded(raw);
-        Named { id: IdDigest::of(id.as_bytes()), shown: id.into(), bond: Bond::Told(None) }
+        Named { id: IdDigest::of(id.as_bytes()), shown: id.into(), bond: Bond::Told(path) }
     };
     ids_in(target, operation_at).map(named).collect()
 }
@@ -103,13 +117,14 @@ pub(crate) fn named_in_body(operation: Operation, found: &[Found]) -> impl Itera
 
 const ENCRYPTED: &str = "encrypted_content";
 
-/// Finds out where the request belongs, as far as that is known.
+/// Finds out where the request belongs, as far as that is known. `goes_again` tells whether it can be sent to
+/// several regions, one after the other.
 ///
 /// # Errors
 /// It can go nowhere: its objects live in several regions, or where it may not go.
 pub(crate) fn belong(
     identity: &mut Identity,
-    method: &Method,
+    (method, goes_again): (&Method, bool),
     settings: &Settings,
     settle: &mut Settle,
 ) -> Result<Before, Refusal> {
@@ -117,52 +132,53 @@ pub(crate) fn belong(
     if identity.pin.is_some() {
         return Ok(Before::Nothing);
     }
-    let Bonds { named, .. } = &identity.bonds;
-    if named.is_empty() {
+    if identity.bonds.named.is_empty() {
         stay_home(identity, method, settings);
         return Ok(Before::Nothing);
     }
-    let owner = |id| settle.owner(id).filter(|region| settings.target(*region).is_some());
-    let (mut only, mut near, mut unknown) = (None, None, None);
-    match whereabouts(named, owner) {
-        Whereabouts::Anywhere => {}
-        Whereabouts::Near(region) => near = Some(region),
+    let Bonds { named, in_vain, .. } = &identity.bonds;
+    let known = |one: &Named| match settle.owner(one.id) {
+        Some(region) if settings.target(region).is_some() => Known::Owner(region),
+        _ if in_vain.contains(&one.id) || settle.is_nobodys(one.id) => Known::Nobodys,
+        _ => Known::Nothing,
+    };
+    let (mut only, mut near, mut searches, mut before) = (None, None, false, Before::Nothing);
+    match whereabouts(named, known) {
+        Whereabouts::Anywhere => settle.looked_up(Lookup::Nobody),
+        Whereabouts::Loose(region) => (near, searches) = (region, true),
         Whereabouts::Only(region, one) => {
+            settle.looked_up(Lookup::Hit);
             check(one, region, identity, settings)?;
             only = Some((region, place(named, one)));
         }
         Whereabouts::Nowhere(owners) => {
+            settle.looked_up(Lookup::Conflict);
             let each = owners.into_iter().filter_map(|(one, region)| {
                 let (_, target) = settings.target(region)?;
                 Some((one.shown.clone(), target.region.name().clone()))
             });
-            settle.owners_conflict();
             return Err(Bound::Conflict(each.collect()).into());
         }
         Whereabouts::Told(one) => {
-            // a handshake is taken by any region
-            let path = match one.bond {
-                Bond::Told(path) if identity.in_messages => path,
-                _ => None,
-            };
-            unknown = Some((one, path));
+            settle.looked_up(Lookup::Unknown);
+            match one.bond {
+                // a handshake is taken by any region, and what is sent once finds only the first one
+                Bond::Told(Some(path)) if identity.in_messages || !goes_again => {
+                    before = Before::Ask { place: place(named, one), path, first: None };
+                }
+                _ => searches = true,
+            }
         }
-        Whereabouts::Ask(one, path) => unknown = Some((one, Some(path))),
+        Whereabouts::Ask(one, path, first) if in_vain.len() < ASKED_FOR_MOST => {
+            settle.looked_up(Lookup::Unknown);
+            before = Before::Ask { place: place(named, one), path, first };
+        }
+        Whereabouts::Ask(_, _, first) => near = first,
     }
-    let unknown = unknown.map(|(one, path)| (place(named, one), path, settle.is_nobodys(one.id)));
-    settle.looked_up(only.is_some(), unknown.map(|(.., nobodys)| nobodys));
-    let loose = only.is_none() && unknown.is_none();
     let bonds = &mut identity.bonds;
     (bonds.only, bonds.because) = only.unzip();
-    bonds.near = near;
-    // what is loose may turn out to be firm
-    bonds.searches = loose || matches!(unknown, Some((_, None, false)));
-    let before = match unknown {
-        Some((place, Some(path), false)) => Before::Ask(place, path),
-        // if it was searched for a moment ago, any region's answer is the right one
-        _ => Before::Nothing,
-    };
-    if only.is_none() && near.is_none() {
+    (bonds.near, bonds.searches) = (near, searches);
+    if only.is_none() && near.is_none() && before == Before::Nothing {
         stay_home(identity, method, settings);
     }
     Ok(before)

@@ -139,7 +139,7 @@ impl<T: Transport> Search<'_, T> {
             }
             elapsed = self.settle.elapsed();
             let Some(last) = self.tried.last().filter(|last| last.goes_on) else { break };
-            if last.kind != FaultKind::UnknownObject && !self.settle.may_retry(elapsed) {
+            if !self.is_wrong(last.kind) && !self.settle.may_retry(elapsed) {
                 break;
             }
         }
@@ -149,7 +149,7 @@ impl<T: Transport> Search<'_, T> {
     /// How many regions have failed or may still answer: one that only says that another is meant costs
     /// none.
     fn attempts(&self) -> u32 {
-        let wrong = self.tried.iter().filter(|tried| tried.kind == FaultKind::UnknownObject);
+        let wrong = self.tried.iter().filter(|tried| self.is_wrong(tried.kind));
         let wrong = u32::try_from(wrong.count()).unwrap_or(u32::MAX);
         self.settle.attempts().saturating_sub(self.before).saturating_sub(wrong)
     }
@@ -299,7 +299,7 @@ impl<T: Transport> Search<'_, T> {
     fn nobody(&mut self, time_is_up: bool) -> Result<Box<Reply>, Refusal> {
         let tried = std::mem::take(&mut self.tried);
         if let Some(wrong) = self.wrong.take() {
-            return self.unknown(wrong, tried);
+            return self.unknown(wrong, &tried);
         }
         match self.last.take() {
             Some((mut reply, place)) => {

@@ -145,13 +145,11 @@ pub(crate) async fn ask<T: Transport>(
     if is_merged(original, settings) {
         return Box::pin(merged_list(transport, everywhere, original, settle)).await;
     }
+    let ranking = table.ranking(original.identity.deployment.as_deref());
     let mut elapsed = elapsed;
-    if let Before::Ask(place, path) = original.belong(settings, settle)? {
-        let asked = look_up(transport, everywhere, original, (place, path), settle);
-        let owner = Box::pin(asked).await?;
-        original.identity.bonds.found(place, owner);
+    while let Before::Ask { place, path, first } = original.belong(settings, settle)? {
+        Box::pin(look_up(transport, ranking, original, (place, path, first), settle)).await?;
         elapsed = settle.elapsed();
     }
-    let ranking = table.ranking(original.identity.deployment.as_deref());
     first_answer(transport, ranking, original, settle, elapsed).await
 }

@@ -76,16 +76,18 @@ impl Identity {
         self.only_deployment().is_none() && self.uses_deployment
     }
 
-    /// That of a request of the same client that reads `target`, which belongs where `bonds` say; `None` if no
-    /// such request can be written.
+    /// That of a request of the same client that reads `target`, which belongs where `bonds` say, inside of the
+    /// same fences; `None` if no such request can be written.
     pub(crate) fn reading(&self, target: String, bonds: Bonds) -> Option<Self> {
         let target = PathAndQuery::try_from(target).ok()?;
         let endpoint = endpoint::read(target.as_str()).ok()?;
         let (operation, operation_at) = (endpoint.operation, endpoint.operation_at);
         let shape = shape(operation, 0, Asked::default());
-        let (client, uses_deployment) = (self.client, false);
-        let (deployment, in_target, pin, session, kin) = (None, None, None, None, None);
-        let (stores, is_long, names_more, wants_reason) = (false, false, false, false);
+        // what keeps this one from a region keeps that one, too
+        let (client, deployment) = (self.client, self.deployment.clone());
+        let (uses_deployment, names_more) = (self.uses_deployment, self.names_more);
+        let (in_target, pin, session, kin) = (None, None, None, None);
+        let (stores, is_long, wants_reason) = (false, false, false);
         Some(Self {
             target,
             operation,

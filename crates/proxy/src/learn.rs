@@ -11,7 +11,7 @@ use brotli_decompressor::DecompressorWriter;
 use bytes::Bytes;
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use nearway_affinity::answer::fields;
 use nearway_route::RegionId;
 use nearway_wire::endpoint::Operation;
@@ -26,8 +26,9 @@ use crate::worker::Shared;
 
 /// The most ids that are learned of one answer; more than the longest list has.
 const LEARNED_MOST: usize = 32_768;
-/// The most bytes of one answer that are looked at, unpacked.
-const LOOKED_AT_MOST: usize = 256 * 1024 * 1024;
+/// The most bytes of one packed answer that are looked at, unpacked: a region could make them of next to
+/// nothing, and they take the time of other requests.
+const UNPACKED_MOST: usize = 16 * 1024 * 1024;
 /// Bytes that are unpacked at a time.
 const UNPACKED_AT_ONCE: usize = 4 * 1024;
 
@@ -60,12 +61,16 @@ impl Learner {
     /// For the answer of this region to such a request, with these headers; `None` if it names nothing that
     /// lives there, or can't be read.
     pub(crate) fn of(
-        identity: &Identity,
+        (identity, method): (&Identity, &Method),
         region: RegionId,
         headers: &HeaderMap,
         settle: &Settle,
     ) -> Option<Box<Self>> {
-        let fields = fields(identity.operation, identity.stores)?;
+        // what is read back was kept
+        let stores = identity.stores || *method == Method::GET;
+        let path = identity.target.path().trim_end_matches('/');
+        let fields =
+            fields(identity.operation, path.rsplit('/').next().unwrap_or_default(), stores)?;
         if let Some(made) = headers.get(LOCATION).and_then(|location| location.to_str().ok()) {
             // a call that was made names itself nowhere else (API fact sheet section 7)
             let id = made.rsplit('/').next().unwrap_or_default();
@@ -82,7 +87,9 @@ impl Learner {
         // each chunk of a chat repeats its one id
         let is_one = is_stream && identity.operation == Operation::ChatCompletions;
         let ids_left = if is_one { 1 } else { LEARNED_MOST };
-        let (shared, bytes_left) = (settle.shared().clone(), LOOKED_AT_MOST);
+        let shared = settle.shared().clone();
+        let is_packed = headers.contains_key(CONTENT_ENCODING);
+        let bytes_left = if is_packed { UNPACKED_MOST } else { usize::MAX };
         let is_minting = identity.operation == Operation::Realtime;
         let minted_for = settle.client_name().filter(|_| is_minting);
         let finder = Finder { scan, region, shared, minted_for, ids_left, bytes_left };

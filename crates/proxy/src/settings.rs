@@ -159,6 +159,14 @@ impl Settings {
         by_client && self.fences.keep_out(identity.into(), place).is_none()
     }
 
+    /// How many regions the client at this place may use, for whatever it asks.
+    pub(crate) fn reachable(&self, client: Option<usize>) -> usize {
+        let client = self.clients.as_ref().zip(client).and_then(|(all, place)| all.get(place));
+        let places = 0..self.regions.len();
+        let may = |place: &usize| client.is_none_or(|one| one.places.keep_out(*place).is_none());
+        places.filter(may).count()
+    }
+
     /// The fence that keeps a request out of this region, for whoever looks and sends none. Without a
     /// client, no client's fence is asked.
     #[must_use]

@@ -2,7 +2,7 @@
 //! has no side effect.
 
 use nearway_route::{Ranking, RegionId};
-use nearway_upstream::{Fault, Transport};
+use nearway_upstream::{Fault, FaultKind, Transport};
 use nearway_wire::endpoint;
 use nearway_wire::id::IdDigest;
 
@@ -14,7 +14,8 @@ use crate::identify::Identity;
 use crate::refuse::{Bound, Tried};
 use crate::settle::Settle;
 
-/// The region that knows the object at this place of what the request names; `None` if none does.
+/// Finds out which region knows the object at this place of what the request names, one region first: it is
+/// remembered who, or for this request that none does.
 ///
 /// # Errors
 /// Not all regions answered, and none of those that did knows it.
@@ -22,21 +23,35 @@ pub(crate) async fn look_up<T: Transport>(
     transport: &T,
     ranking: &Ranking,
     original: &mut Original,
-    (place, path): (usize, &'static str),
+    (place, path, first): (usize, &'static str, Option<RegionId>),
     settle: &mut Settle,
-) -> Result<Option<RegionId>, Refusal> {
-    let Some(mut question) = question(original, place, path) else { return Ok(None) };
+) -> Result<(), Refusal> {
+    let Some(id) = original.identity.bonds.named.get(place).map(|one| one.id) else {
+        return Ok(());
+    };
+    let Some(mut question) = question(original, place, path) else {
+        original.identity.bonds.in_vain.push(id);
+        return Ok(());
+    };
+    question.identity.bonds.near = first;
     let elapsed = settle.elapsed();
     let reply = first_answer(transport, ranking, &mut question, settle, elapsed).await?;
     let region = settle.question_answered();
     let bonds = &question.identity.bonds;
-    match Fault::from_status(reply.response.status()) {
-        None => Ok(region),
-        Some(_) if bonds.is_nobodys => Ok(None),
-        Some(fault) => {
+    match (Fault::from_status(reply.response.status()), region) {
+        (None, Some(region)) => {
+            settle.found(id, region);
+            Ok(())
+        }
+        (Some(_), _) if bonds.is_nobodys => {
+            original.identity.bonds.in_vain.push(id);
+            Ok(())
+        }
+        (fault, _) => {
+            let kind = fault.map_or(FaultKind::Rejected, |fault| fault.kind);
             let region = settle.region_name().unwrap_or_default();
             let (hint, goes_on, may_have_created) = (None, false, false);
-            let tried = Tried { region, kind: fault.kind, hint, goes_on, may_have_created };
+            let tried = Tried { region, kind, hint, goes_on, may_have_created };
             Err(Bound::Unfound(bonds.shown(), vec![tried]).into())
         }
     }

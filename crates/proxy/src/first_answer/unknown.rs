@@ -39,28 +39,46 @@ impl<T: Transport> Search<'_, T> {
         self.wrong.get_or_insert((reply, place));
     }
 
+    /// Whether a fault of this kind only says that another region is meant.
+    pub(super) fn is_wrong(&self, kind: FaultKind) -> bool {
+        match kind {
+            FaultKind::UnknownObject => true,
+            // what has no such objects at all has not this one either
+            FaultKind::MissingDeployment => self.original.identity.bonds.searches,
+            _ => false,
+        }
+    }
+
     /// No region that was asked knows what the request names. If all were asked, that is the answer;
     /// else it may live with one that could not be.
     pub(super) fn unknown(
         &mut self,
         (reply, place): (Box<Reply>, usize),
-        tried: Vec<Tried>,
+        tried: &[Tried],
     ) -> Result<Box<Reply>, Refusal> {
+        let settings = &self.prepared.settings;
         let identity = &self.original.identity;
-        let all = all_choices(self.ranking, identity, &self.prepared.settings);
-        let wrong = tried.iter().filter(|tried| tried.kind == FaultKind::UnknownObject).count();
+        let all = all_choices(self.ranking, identity, settings);
+        let wrong = tried.iter().filter(|tried| self.is_wrong(tried.kind)).count();
         if wrong >= all {
-            self.settle.is_nobodys_now(&identity.bonds);
+            // what this request may not ask, another one of the same client may
+            let everywhere = wrong >= settings.reachable(identity.client);
+            self.settle.is_nobodys_now(&identity.bonds, everywhere);
             self.original.identity.bonds.is_nobodys = true;
             self.settle.answering_from(place);
             return Ok(reply);
         }
         self.settle.search_failed();
-        if let Some((reply, place)) = self.last.take() {
+        let last = self.last.take();
+        let is_answer = |(_, place): &(Box<Reply>, usize)| {
+            let name = settings.regions.get(*place).map(|target| target.region.name());
+            tried.iter().any(|tried| Some(&tried.region) == name && !self.is_wrong(tried.kind))
+        };
+        if let Some((reply, place)) = last.filter(is_answer) {
             self.settle.answering_from(place);
             return Ok(reply);
         }
-        let silent = tried.into_iter().filter(|tried| tried.kind != FaultKind::UnknownObject);
+        let silent = tried.iter().filter(|tried| !self.is_wrong(tried.kind)).cloned();
         Err(Bound::Unfound(identity.bonds.shown(), silent.collect()).into())
     }
 

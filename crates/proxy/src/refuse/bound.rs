@@ -25,8 +25,13 @@ pub enum Bound {
     #[error("{0} lives in region {region}, which did not answer: {kind}. No other has it.", region = .1.region, kind = .1.kind)]
     Failed(Box<str>, Tried),
     /// No region that answered knows the object, and some did not answer.
-    #[error("No region that answers knows {0}, and not all do: {tried}.", tried = list(.1))]
+    #[error("No region that answers knows {0}, and not all do{tried}.", tried = those(.1))]
     Unfound(Box<str>, Vec<Tried>),
+}
+
+/// Those that were asked; others could not be.
+fn those(tried: &[Tried]) -> String {
+    if tried.is_empty() { String::new() } else { format!(": {}", list(tried)) }
 }
 
 fn each(owners: &[(Box<str>, Arc<str>)]) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{Method, Response, StatusCode};
 use nearway_affinity::merge::Page;
+use nearway_affinity::request::Bond;
 use nearway_affinity::{Learned, Minute};
 use nearway_route::{Moment, RegionId};
 use nearway_telemetry::{Learning, Lookup, Search};
@@ -12,6 +13,7 @@ use nearway_upstream::RegionBody;
 use nearway_wire::id::IdDigest;
 
 use super::Settle;
+use crate::attempted::Whose;
 use crate::belong::Bonds;
 use crate::identify::Identity;
 use crate::learn::Learner;
@@ -54,24 +56,12 @@ impl Settle {
         self.shared.nobody.knows(self.key(id), now, ttl)
     }
 
-    /// What was found out of the objects that the request names: whether one is `known`, and of the first one
-    /// that is not whether it is nobody's.
-    pub(crate) fn looked_up(&mut self, known: bool, unknown: Option<bool>) {
-        let result = match (known, unknown) {
-            (true, _) => Lookup::Hit,
-            (false, Some(true)) => Lookup::Nobody,
-            (false, Some(false)) => {
-                self.search.get_or_insert_default();
-                Lookup::Unknown
-            }
-            (false, None) => return,
-        };
-        self.shared.state.looked_up(result);
-    }
-
-    /// The objects that the request names have several owners.
-    pub(crate) fn owners_conflict(&self) {
-        self.shared.state.looked_up(Lookup::Conflict);
+    /// What is known of the objects that the request names.
+    pub(crate) fn looked_up(&mut self, lookup: Lookup) {
+        if lookup == Lookup::Unknown {
+            self.search.get_or_insert_default();
+        }
+        self.shared.state.looked_up(lookup);
     }
 
     /// Its owner does not know it any more.
@@ -79,18 +69,32 @@ impl Settle {
         self.shared.owners.forget(id);
     }
 
-    /// The region that was asked last does not know what the request names.
+    /// The region that was asked last does not know what the request names, which is an answer.
     pub(crate) fn asked_in_vain(&mut self) {
         let took = self.elapsed().saturating_sub(self.began());
         let search = self.search.get_or_insert_default();
         search.took += took;
         search.in_vain += 1;
+        self.answers_well();
     }
 
-    /// All regions were asked for what the request names, and none knows it.
-    pub(crate) fn is_nobodys_now(&mut self, bonds: &Bonds) {
+    fn answers_well(&self) {
+        let now = self.shared.clock.now();
+        if let Some(attempt) = &self.current {
+            attempt.answered(Whose::Deployment, now);
+            attempt.answered(Whose::Region, now);
+        }
+    }
+
+    /// All regions were asked that may be for what the request names, and none knows it; `everywhere`: that
+    /// are all that its client may ever ask.
+    pub(crate) fn is_nobodys_now(&mut self, bonds: &Bonds, everywhere: bool) {
         let now = Moment::from(self.shared.clock.now());
-        for one in bonds.named.iter().filter(|one| one.bond.is_firm()) {
+        // of several it may be any that is not known
+        let firm = bonds.only_firm();
+        let loose = bonds.named.iter().filter(|one| !one.bond.is_firm());
+        let loose = loose.filter(|_| bonds.named.iter().all(|one| !one.bond.is_firm()));
+        for one in firm.into_iter().chain(loose).filter(|_| everywhere) {
             self.shared.nobody.remember(self.key(one.id), now);
         }
         self.search_ended(Search::Nobody);
@@ -107,11 +111,20 @@ impl Settle {
         }
     }
 
-    /// A region was asked for an object only: what that says of it says nothing of the request.
+    /// A region was asked for an object only: what that says of it says nothing of the request, but that it
+    /// answers.
     pub(crate) fn question_answered(&mut self) -> Option<RegionId> {
+        self.answers_well();
         self.lacking.clear();
+        let region = self.region();
         self.answering = None;
-        self.region()
+        region
+    }
+
+    /// The object lives there, as that region itself has said.
+    pub(crate) fn found(&mut self, id: IdDigest, region: RegionId) {
+        self.search_ended(Search::Found);
+        self.learn(id, region);
     }
 
     /// The region that answers.
@@ -141,16 +154,17 @@ impl Settle {
         self.search_ended(Search::Found);
         let named = &identity.bonds.named;
         if *method == Method::DELETE {
-            // the innermost of those that the path names is gone
-            if let Some(one) = named.last() {
+            // what is taken out of another object may live on
+            if let [one] = named.as_slice() {
                 self.forget(one.id);
             }
             return None;
         }
-        for one in named.iter().filter(|one| one.bond.is_firm()) {
+        // of others it has said nothing
+        for one in named.iter().filter(|one| matches!(one.bond, Bond::Told(_))) {
             self.learn(one.id, region);
         }
-        Learner::of(identity, region, answer.headers(), self)
+        Learner::of((identity, method), region, answer.headers(), self)
     }
 
     /// The name of the client who sent it, where clients are configured.
@@ -180,8 +194,11 @@ impl Settle {
     /// A client that may not go everywhere has not asked everywhere.
     fn key(&self, id: IdDigest) -> u64 {
         let [half, _] = id.halves();
-        let client = self.client.map_or(0, |place| u64::try_from(place).unwrap_or_default() + 1);
-        half ^ client.wrapping_mul(SPREAD)
+        let client = self.client_name().map_or(0, |name| {
+            let [half, _] = IdDigest::of(name.as_bytes()).halves();
+            half
+        });
+        half ^ client
     }
 }
 
@@ -189,6 +206,3 @@ impl Settle {
 pub(crate) fn minute() -> Minute {
     wall_clock().into()
 }
-
-/// 2^64 divided by the golden ratio: neighbouring numbers end up far apart.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;

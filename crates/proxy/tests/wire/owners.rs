@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use nearway_proxy::{Clients, Settings};
 
-use crate::harness::{Proxy, client, region};
+use crate::harness::{Proxy, client, places, region};
 use crate::raw::{Client, RawRegion, Response, refused};
 
 const PIN: &str = "x-nearway-region: second\r\n";
@@ -94,7 +94,7 @@ fn an_id_is_followed_wherever_it_stands() {
         form.replace("/x/", "/second-new/"),
         post("/v1/batches", "", r#"{"endpoint":"/v1/responses","input_file_id":"second-new"}"#),
         post("/v1/threads/runs", "", r#"{"assistant_id":"second-new"}"#),
-        post("/v1/vector_stores", "", r#"{"file_ids":["other","second-new"]}"#),
+        post("/v1/vector_stores", "", r#"{"file_ids":["second-new"]}"#),
         post("/v1/responses", "", r#"{"model":"m","previous_response_id":"second-new"}"#),
         post(
             "/v1/responses",
@@ -334,4 +334,140 @@ fn an_owner_that_is_known_to_be_out_is_not_waited_for() {
         answer.text()
     );
     assert!(seen(&first).is_empty(), "nobody else was asked");
+}
+
+/// A region that knows these objects, and says so of no other that looks like one.
+fn knowing(ids: &'static [&'static str]) -> RawRegion {
+    RawRegion::start(move |request, connection| {
+        let text = format!("{}{}", request.head, String::from_utf8_lossy(&request.body));
+        let named = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        let mut unknown = named.filter(|word| word.starts_with("id-") && !ids.contains(word));
+        match unknown.next() {
+            Some(id) => {
+                let error = format!(r#"{{"error":{{"message":"No such File object: {id}"}}}}"#);
+                say(connection, "404 Not Found", "", error);
+            }
+            None => say(connection, "200 OK", "", "{}"),
+        }
+    })
+}
+
+#[test]
+fn what_is_missing_inside_of_an_object_says_nothing_of_that() {
+    let (first, second) = (knowing(&[]), knowing(&["id-store", "id-file"]));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, |_| {});
+    let attempts = |path: &str| {
+        let answer = proxy.ask(&get(path));
+        (answer.status(), answer.header("x-nearway-attempts").unwrap().to_owned())
+    };
+    // cold: nobody knows which of the two is missing
+    assert_eq!(attempts("/v1/vector_stores/id-store/files/id-gone"), (404, "2".into()));
+    assert_eq!(attempts("/v1/vector_stores/id-store"), (200, "2".into()));
+    assert_eq!(attempts("/v1/vector_stores/id-store/files/id-gone"), (404, "1".into()));
+    assert_eq!(attempts("/v1/vector_stores/id-store"), (200, "1".into()));
+    let taken_out = "DELETE /v1/vector_stores/id-store/files/id-file HTTP/1.1\r\nhost: a\r\n\r\n";
+    assert_eq!(by(&proxy.ask(taken_out)), (200, "second"));
+    assert_eq!(attempts("/v1/vector_stores/id-store"), (200, "1".into()));
+}
+
+#[test]
+fn beside_a_known_object_an_unknown_one_is_asked_for_before_anything_is_sent() {
+    let (first, second) = (knowing(&["id-a", "id-c"]), knowing(&["id-b"]));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, |_| {});
+    assert_eq!(by(&proxy.ask(&get("/v1/files/id-a"))), (200, "first"));
+    let tuning = |training: &str, validation: &str| {
+        let body = format!(r#"{{"training_file":"{training}","validation_file":"{validation}"}}"#);
+        proxy.ask(&post("/v1/fine_tuning/jobs", "", &body))
+    };
+    let refused = tuning("id-a", "id-b");
+    assert_eq!(refused.status(), 409, "{}", refused.text());
+    assert!(
+        refused.text().contains("id-a lives in first, id-b lives in second"),
+        "{}",
+        refused.text()
+    );
+    let posts =
+        |region: &RawRegion| seen(region).iter().filter(|line| line.starts_with("POST")).count();
+    assert_eq!((posts(&first), posts(&second)), (0, 0));
+    // the region of the known one is asked first
+    let made = tuning("id-a", "id-c");
+    assert_eq!((by(&made), made.header("x-nearway-attempts")), ((200, "first"), Some("2")));
+    // and what nobody has goes where the rest lives
+    assert_eq!(by(&tuning("id-a", "id-gone")), (404, "first"));
+    assert_eq!(by(&tuning("id-gone", "id-a")), (404, "first"));
+}
+
+#[test]
+fn a_files_own_text_and_what_clients_have_sent_teach_nothing() {
+    let second = RawRegion::start(|request, connection| {
+        let body = match request.head.contains("/content") {
+            true => r#"{"id":"id-text","data":[{"id":"id-text"}]}"#,
+            false => {
+                r#"{"data":[{"id":"id-item","content":[{"annotations":[{"file_id":"id-cited"}]}]}]}"#
+            }
+        };
+        say(connection, "200 OK", "", body);
+    });
+    let first = RawRegion::named("first");
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, |_| {});
+    for path in ["/v1/files/id-f/content", "/v1/responses/id-r/input_items"] {
+        proxy.ask(&format!("GET {path} HTTP/1.1\r\nhost: a\r\n{PIN}\r\n"));
+    }
+    for (id, expected) in [("id-text", "first"), ("id-cited", "first"), ("id-item", "second")] {
+        assert_eq!(by(&proxy.ask(&get(&format!("/v1/files/{id}")))), (200, expected), "{id}");
+    }
+}
+
+#[test]
+fn a_body_that_goes_once_finds_its_object_first() {
+    let (first, second) = (knowing(&[]), knowing(&["id-box"]));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::holding(&regions, 100_000);
+    let body = "x".repeat(300_000);
+    let upload = format!(
+        "POST /v1/containers/id-box/files HTTP/1.1\r\nhost: a\r\n\
+         content-type: application/octet-stream\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(by(&proxy.ask(&upload)), (200, "second"));
+    assert_eq!(seen(&first), ["GET /v1/containers/id-box"]);
+    assert_eq!(seen(&second), ["GET /v1/containers/id-box", "POST /v1/containers/id-box/files"]);
+}
+
+#[test]
+fn a_region_without_such_objects_is_passed_over() {
+    const LACKING: &str = r#"{"error":{"code":"404","message":"Resource not found"}}"#;
+    let lacking =
+        || RawRegion::start(|_, connection| say(connection, "404 Not Found", "", LACKING));
+    let (one, two, last) = (lacking(), lacking(), knowing(&["id-a"]));
+    let regions =
+        [region("first", &one.url()), region("second", &two.url()), region("third", &last.url())];
+    let proxy = Proxy::tuned(&regions, |settings| settings.attempts = 1);
+    let missing = proxy.ask(&get("/v1/files/id-gone"));
+    assert_eq!(missing.status(), 404);
+    assert!(missing.text().contains("No such File object: id-gone"), "{}", missing.text());
+    assert_eq!(by(&proxy.ask(&get("/v1/files/id-a"))), (200, "third"));
+}
+
+#[test]
+fn a_question_stays_inside_of_the_requests_fences() {
+    let (first, second) = (knowing(&[]), knowing(&["id-b"]));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, |settings| {
+        let fence = ("gpt-4o".into(), places(&[true, false]));
+        settings.fences = [fence].into_iter().collect();
+    });
+    let body = r#"{"model":"gpt-4o","tools":[{"vector_store_ids":["id-b"]}]}"#;
+    assert_eq!(proxy.ask(&post("/v1/responses", "", body)).status(), 404);
+    assert_eq!(seen(&second).len(), 0);
+    assert_eq!(
+        by(&proxy.ask(&get("/v1/vector_stores/id-b"))),
+        (200, "second"),
+        "nor is it nobody's"
+    );
+    let refused = proxy.ask(&post("/v1/responses", "", body));
+    assert_eq!(refused.status(), 403, "{}", refused.text());
 }
