@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 import harness
+from conftest import v1
 
 INTERVAL_SECONDS = 1.0
 # a probe takes as long as its region does, and this machine may be busy
@@ -73,6 +74,32 @@ def test_traffic_follows_the_fastest_region(own_world, tmp_path, changed, millis
         assert scores.pop(expected) < min(scores.values())
         # nobody was left because it failed
         assert {entry["state"] for entry in after["order"]} == {"fresh"}
+
+
+def test_a_response_is_continued_where_it_is_when_another_region_leads(own_world, tmp_path):
+    config = harness.configuration(
+        own_world,
+        probe={"deployments": ["gpt-4o"], "interval": f"{INTERVAL_SECONDS:g}s", "samples": 1},
+        routing={"switch": {"percent": 10, "at_least": "5ms", "hold": "0s"}},
+    )
+    with harness.served(config, tmp_path) as proxy, httpx.Client() as client, v1(proxy.url) as sdk:
+        first = sdk.responses.with_raw_response.create(model="gpt-4o", input="Remember 7.")
+        assert first.headers["x-nearway-region"] == "eastus"
+        settle_at(own_world, "eastus", 400)
+        harness.eventually(
+            lambda: region_that_serves(client, proxy) == "westus",
+            2 * INTERVAL_SECONDS + SLACK_SECONDS,
+            "traffic at the region that is the fastest now",
+        )
+        previous = first.parse().id
+        for _ in range(2):
+            more = sdk.responses.with_raw_response.create(
+                model="gpt-4o", input="And now?", previous_response_id=previous
+            )
+            assert more.headers["x-nearway-region"] == "eastus"
+            assert more.headers["x-nearway-attempts"] == "1"
+            previous = more.parse().id
+        assert region_that_serves(client, proxy) == "westus"
 
 
 def settle_at(world, region, milliseconds):
