@@ -7,7 +7,7 @@ use nearway_affinity::home::{Wants, wants};
 use nearway_affinity::request::{Bond, bond, place_of};
 use nearway_affinity::target::ids_in;
 use nearway_affinity::{Known, Named, Whereabouts, whereabouts};
-use nearway_route::RegionId;
+use nearway_route::{RegionId, Why};
 use nearway_telemetry::Lookup;
 use nearway_wire::endpoint::{Operation, decoded};
 use nearway_wire::fields::Found;
@@ -29,6 +29,8 @@ pub(crate) struct Bonds {
     pub(crate) because: Option<usize>,
     /// Asked first, while it is fit.
     pub(crate) near: Option<RegionId>,
+    /// One of those is the home region, for no object's sake.
+    pub(crate) is_home: bool,
     /// Regions are asked until one knows what it names.
     pub(crate) searches: bool,
     /// All were asked, and none does.
@@ -55,6 +57,12 @@ impl Bonds {
         let told = || self.object().is_some_and(|one| matches!(one.bond, Bond::Told(_)));
         // where several are named, any of them may be meant
         self.searches || (self.only_firm().is_some() && told())
+    }
+
+    /// Why this region is asked, if it is for one of these.
+    pub(crate) fn why(&self, region: RegionId) -> Option<Why> {
+        let is_bound = self.only == Some(region) || self.near == Some(region);
+        is_bound.then_some(if self.is_home { Why::StateHome } else { Why::Owner })
     }
 
     /// The one object that only its owner can serve; `None` if there are none, or several.
@@ -217,8 +225,8 @@ fn stay_home(identity: &mut Identity, method: &Method, settings: &Settings) {
         Wants::List => (home(identity, settings), None),
         Wants::New | Wants::Catalogue => (None, home(identity, settings)),
     };
-    identity.bonds.only = only;
-    identity.bonds.near = near;
+    let bonds = &mut identity.bonds;
+    (bonds.only, bonds.near, bonds.is_home) = (only, near, true);
 }
 
 /// The home region, or where that is out of bounds for this request the first one that is not.

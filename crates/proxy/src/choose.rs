@@ -73,6 +73,7 @@ fn chosen(
     settings: &Settings,
 ) -> Option<Choice> {
     let (place, _) = settings.target(entry.region)?;
+    let why = identity.bonds.why(entry.region).unwrap_or(why);
     let lead = ranking.lead(identity.shape.class());
     let expected = lead.and_then(|lead| entry.expected(identity.shape, &lead.typical));
     Some(Choice {

@@ -28,6 +28,10 @@ pub enum Why {
     LeaderSilent,
     /// No region is fit, and this one is the least bad.
     LeastBad,
+    /// What the request names lives there. The plan does not know of that: whoever restricts it says so.
+    Owner,
+    /// Lists are read and new objects are made there. The same.
+    StateHome,
 }
 
 impl Why {
@@ -42,6 +46,8 @@ impl Why {
             Self::Shares => "shares",
             Self::LeaderSilent => "leader_silent",
             Self::LeastBad => "least_bad",
+            Self::Owner => "owner",
+            Self::StateHome => "state_home",
         }
     }
 }
@@ -58,6 +64,8 @@ impl fmt::Display for Why {
             Self::Shares => "the leader is busy, and this one is as good",
             Self::LeaderSilent => "requests have waited too long at the leader",
             Self::LeastBad => "no region is fit, and this one is the least bad",
+            Self::Owner => "what the request names lives there",
+            Self::StateHome => "lists are read and new objects are made there",
         })
     }
 }

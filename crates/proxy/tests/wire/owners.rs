@@ -230,6 +230,22 @@ fn what_could_do_something_in_the_wrong_region_is_asked_for_first() {
 }
 
 #[test]
+fn a_client_that_wants_to_know_is_told() {
+    let Two { proxy, .. } = two(|settings| settings.state.home = Some(settings.regions[1].id));
+    let why = |request: &str| {
+        let asks = request.replace("host: a", "host: a\r\nx-nearway-reason: 1");
+        let answer = proxy.ask(&asks);
+        let why = answer.header("x-nearway-reason").unwrap().split(';').next().unwrap().to_owned();
+        (answer.header("x-nearway-region").unwrap().to_owned(), why)
+    };
+    let at = |region: &str, why: &str| (region.to_owned(), why.to_owned());
+    assert_eq!(why(&post("/v1/files", "", "{}")), at("second", "state_home"));
+    assert_eq!(why(&get("/v1/files")), at("second", "state_home"));
+    assert_eq!(why(&get("/v1/files/second-new")), at("second", "owner"));
+    assert_eq!(why(&post("/v1/embeddings", "", "{}")), at("first", "order"));
+}
+
+#[test]
 fn nobodys_object_goes_to_one_region_which_says_so() {
     let Two { first, second, proxy } = two(|_| {});
     let batch = r#"{"input_file_id":"nobodys-object"}"#;
