@@ -147,7 +147,9 @@ pub(crate) async fn ask<T: Transport>(
     }
     let ranking = table.ranking(original.identity.deployment.as_deref());
     let mut elapsed = elapsed;
-    while let Before::Ask { place, path, first } = original.belong(settings, settle)? {
+    // each answer leaves one less to be asked for
+    for _ in 0..=original.identity.bonds.named.len() {
+        let Before::Ask { place, path, first } = original.belong(settings, settle)? else { break };
         Box::pin(look_up(transport, ranking, original, (place, path, first), settle)).await?;
         elapsed = settle.elapsed();
     }
