@@ -27,17 +27,19 @@ impl ErrorFacts {
         }
     }
 
-    /// Whether what is not found is a model: other servers say so in their own ways (API fact sheet 12).
+    /// Whether what is not found is a model or a deployment: other servers say so in their own ways (API fact sheet 12).
     fn is_of_model(&self, code: &str, message: &str) -> bool {
-        matches!(code, "model_not_found" | "ModelNotFound")
+        MODEL_CODES.iter().any(|known| known.eq_ignore_ascii_case(code))
             || self.param.as_deref() == Some("model")
             || ["The model ", "model "].iter().any(|begin| message.starts_with(begin))
     }
 }
 
-/// `not_found`, `NotFound`, and those that say of what, like `container_not_found`.
+/// `not_found`, `NotFound`, `notFound` as Azure spells it of files and fine-tuning jobs, and those that say of
+/// what, like `container_not_found`.
 fn is_not_found(code: &str) -> bool {
-    code.ends_with("not_found") || code.ends_with("NotFound")
+    let code = code.to_ascii_lowercase();
+    code.ends_with("not_found") || code.ends_with("notfound")
 }
 
 fn speaks_of_absence(message: &str) -> bool {
@@ -55,6 +57,9 @@ fn is_told(message: &str) -> bool {
 
 /// What alone says it.
 const CODES: [&str; 2] = ["previous_response_not_found", "invalid_encrypted_content"];
+
+/// What is no object, in any case.
+const MODEL_CODES: [&str; 3] = ["model_not_found", "ModelNotFound", "DeploymentNotFound"];
 
 /// Words for what is not there, in small letters.
 const ABSENCE: [&str; 4] = ["not found", "no such", "does not exist", "could not be found"];
@@ -125,6 +130,12 @@ mod tests {
             r#"{"error":{"code":null,"message":"no such skill"}}"#,
             r#"{"statusCode":404,"message":"The job does not exist"}"#,
             r#"{"code":"NotFound","message":"Skill not found"}"#,
+            // the code of Azure's files and fine-tuning jobs
+            r#"{"error":{"code":"notFound","message":"The specified file was not found."}}"#,
+            r#"{"error":{"code":"notFound","message":"It is gone."}}"#,
+            r#"{"error":{"code":"resourceNotFound","message":"It is gone."}}"#,
+            r#"{"error":{"code":"ResourceNotFound"}}"#,
+            r#"{"error":{"code":"NOT_FOUND"}}"#,
         ] {
             assert!(names_unknown(404, body), "{body}");
             assert!(!names_unknown(400, body), "{body}");
@@ -135,7 +146,10 @@ mod tests {
     fn what_else_is_wrong_names_no_object() {
         for body in [
             r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again."}}"#,
+            r#"{"error":{"code":"deploymentNotFound","message":"The API deployment for this resource does not exist."}}"#,
+            r#"{"error":{"code":"modelNotFound","message":"It does not exist."}}"#,
             r#"{"error":{"code":"404","message":"Resource not found"}}"#,
+            r#"{"error":{"code":"notFound","message":"Resource not found"}}"#,
             r#"{"error":{"message":"The model `gpt-9` does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
             r#"{"error":{"message":"The model `gpt-9` does not exist.","type":"NotFoundError","param":"model","code":404}}"#,
             r#"{"error":{"message":"model 'llama9' not found, try pulling it first","type":"api_error","param":null,"code":null}}"#,
