@@ -5,14 +5,18 @@
 //! or tidies a target that is sent on; a target that could mean two things to two readers is refused.
 
 mod operation;
+mod parameter;
 mod rename;
+mod sibling;
 mod target;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 pub use operation::Operation;
-pub use rename::{parameter, rename, sibling, with_parameter};
+pub use parameter::{parameter, with_parameter};
+pub use rename::rename;
+pub use sibling::sibling;
 pub use target::BadTarget;
 
 pub(crate) use rename::RESERVED;

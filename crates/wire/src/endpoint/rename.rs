@@ -2,7 +2,6 @@
 //!
 //! The proxy calls this for each attempt whose region calls the deployment otherwise.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -28,51 +27,6 @@ pub fn rename(target: &str, span: &Range<usize>, to: &str) -> String {
     renamed
 }
 
-/// The target of the object `id` below `path`, in the form and with the query of `target`: for
-/// `/openai/batches?api-version=1`, `files` and `file-1` that is `/openai/files/file-1?api-version=1`. `None`
-/// for a target that can't be read.
-#[must_use]
-pub fn sibling(target: &str, path: &str, id: &str) -> Option<String> {
-    let at = super::read(target).ok()?.operation_at;
-    let (form, rest) = target.split_at_checked(at)?;
-    // one deployment's own operations have no objects below them
-    let form = match form.rsplit('/').nth(2) {
-        Some(word) if super::is(word, "deployments") => {
-            let end =
-                form.len() - form.rsplit('/').take(3).map(|part| part.len() + 1).sum::<usize>();
-            form.get(..=end)?
-        }
-        _ => form,
-    };
-    let query = rest.split_once('?').map_or("", |(_, query)| query);
-    let mut sibling = format!("{form}{path}/");
-    sibling.extend(utf8_percent_encode(id, RESERVED));
-    if !query.is_empty() {
-        sibling.push('?');
-        sibling.push_str(query);
-    }
-    Some(sibling)
-}
-
-/// `target` with one pair `key` in its query, and this `value`, or with none; the other pairs byte for byte.
-#[must_use]
-pub fn with_parameter(target: &str, key: &str, value: Option<&str>) -> String {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let is_other = |pair: &&str| !super::is(pair.split('=').next().unwrap_or_default(), key);
-    let others = query.split('&').filter(|pair| !pair.is_empty()).filter(is_other);
-    let value = value.map(|value| format!("{key}={}", utf8_percent_encode(value, RESERVED)));
-    let pairs: Vec<&str> = others.chain(value.as_deref()).collect();
-    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
-}
-
-/// The first value of a parameter in the query of `target`, decoded.
-#[must_use]
-pub fn parameter<'t>(target: &'t str, key: &str) -> Option<Cow<'t, str>> {
-    let (_, query) = target.split_once('?')?;
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| super::is(name, key)).map(|(_, value)| super::decoded(value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,41 +41,6 @@ mod tests {
             ("g_4.1-x~", "/openai/deployments/g_4.1-x~/chat/completions?api-version=1&x=%20"),
         ] {
             assert_eq!(rename(target, &(20..28), to), expected);
-        }
-    }
-
-    #[test]
-    fn a_sibling_has_the_same_form_and_query() {
-        for (target, expected) in [
-            ("/openai/batches?api-version=1", "/openai/files/file-1?api-version=1"),
-            ("/v1/responses", "/v1/files/file-1"),
-            ("/api/projects/p/openai/v1/assistants", "/api/projects/p/openai/v1/files/file-1"),
-            ("/threads/t/runs?a=b", "/files/file-1?a=b"),
-            ("/openai/deployments/d/chat/completions?x=1", "/openai/files/file-1?x=1"),
-            ("/deployments/d/chat/completions", "/files/file-1"),
-        ] {
-            assert_eq!(sibling(target, "files", "file-1").as_deref(), Some(expected), "{target}");
-        }
-        assert_eq!(
-            sibling("/v1/evals", "files", "a/../b?").as_deref(),
-            Some("/v1/files/a%2F..%2Fb%3F")
-        );
-        assert_eq!(sibling("/a/../b", "files", "x"), None);
-    }
-
-    #[test]
-    fn one_parameter_is_read_and_replaced() {
-        for (target, value, expected) in [
-            ("/v1/files", Some("a b"), "/v1/files?after=a%20b"),
-            ("/f?limit=2&after=x&%61fter=y&z", Some("f-1"), "/f?limit=2&z&after=f-1"),
-            ("/f?after=x", None, "/f"),
-            ("/f?a=b", None, "/f?a=b"),
-        ] {
-            assert_eq!(with_parameter(target, "after", value), expected, "{target}");
-        }
-        assert_eq!(parameter("/f?x=1&%61fter=a%20b&after=c", "after").as_deref(), Some("a b"));
-        for target in ["/f?after", "/after=1", "/f"] {
-            assert_eq!(parameter(target, "after"), None, "{target}");
         }
     }
 
