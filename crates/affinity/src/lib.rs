@@ -11,6 +11,7 @@ pub mod home;
 pub mod merge;
 mod minted;
 mod minute;
+mod newest;
 mod nobody;
 mod owners;
 pub mod request;
