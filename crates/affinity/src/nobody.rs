@@ -1,7 +1,8 @@
 //! Ids that no region knew of late: asking all of them again at once would cost as much and find as little.
 //!
 //! A fixed number of places, shared by all workers without a lock; an id has a few places to be in, and takes
-//! the oldest of them. What is forgotten costs another search.
+//! the oldest of them. What is forgotten costs another search; what appears after all is not forgotten here, but
+//! then has an owner, who is looked for first.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -45,16 +46,6 @@ impl Nobody {
         let ttl = u32::try_from(ttl.min(Self::TTL_MAX).as_millis() / 10).unwrap_or_default();
         let packed = self.row(key).iter().map(|place| place.load(Relaxed));
         ttl > 0 && packed.filter(|packed| is_of(*packed, key)).any(|packed| age(packed, now) <= ttl)
-    }
-
-    /// It is known after all: a region has made it, or answered for it.
-    pub fn forget(&self, key: u64) {
-        for place in self.row(key) {
-            let packed = place.load(Relaxed);
-            if is_of(packed, key) {
-                let _ = place.compare_exchange(packed, EMPTY, Relaxed, Relaxed);
-            }
-        }
     }
 
     fn row(&self, key: u64) -> &[AtomicU64] {
@@ -108,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knew_is_remembered_for_a_while_and_forgotten_when_it_appears() {
+    fn what_nobody_knew_is_remembered_for_a_while() {
         let nobody = Nobody::default();
         assert!(!nobody.knows(key(1), at(0), TTL));
         nobody.remember(key(1), at(0));
@@ -117,8 +108,6 @@ mod tests {
         assert!(!nobody.knows(key(2), at(0), TTL) && !nobody.knows(key(1) + 1, at(0), TTL));
         nobody.remember(key(1), at(20_000));
         assert!(nobody.knows(key(1), at(50_000), TTL), "said again");
-        nobody.forget(key(1));
-        assert!(!nobody.knows(key(1), at(20_000), TTL));
     }
 
     #[test]
