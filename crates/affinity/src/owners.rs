@@ -1,9 +1,11 @@
 //! Who owns which id, in memory: a fixed number of places, shared by all workers without a lock.
 //!
 //! An id has a row of places to be in, and takes the one that was used least of late. A place is two words:
-//! half of the digest, and what is known with a part of the other half, so that a reader who finds the one of
-//! an id and the other of the next sees that they do not belong together. Then, and where two workers write to
-//! one place at once, an id is not found, which costs a search; never is one found with the owner of another.
+//! half of the digest, and what is known with 24 bits of the other half, so that whoever finds the one of an id
+//! and the other of the next sees that they do not belong together. A reader may for a moment; two workers that
+//! write to one place at once may leave it so. Then an id is not found, which costs a search. Those 24 bits are all
+//! that tells: of 2^24 such races one ends with an id that has the owner of another. Who asks that region for the
+//! object hears that it has none, and the id is forgotten.
 
 mod known;
 mod row;
