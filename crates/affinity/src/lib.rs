@@ -14,6 +14,7 @@ mod minute;
 mod newest;
 mod nobody;
 mod owners;
+pub mod part;
 pub mod request;
 mod store;
 pub mod target;

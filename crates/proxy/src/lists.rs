@@ -1,14 +1,13 @@
 //! A list of what all regions have, where that is wanted: each is asked for its part, one after the other, and the
 //! parts are put in order. How, and how pages go on, `nearway_affinity` says.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use http::Method;
 use http::header::CONTENT_LENGTH;
 use nearway_affinity::Named;
 use nearway_affinity::home::{Wants, wants};
 use nearway_affinity::merge::{Merged, Order, Page, merge};
+use nearway_affinity::part::Part;
 use nearway_affinity::request::Bond;
 use nearway_route::{Ranking, RegionId};
 use nearway_upstream::{RegionBody, Reply, Transport};
@@ -89,15 +88,6 @@ struct List<'a, T> {
     lacking: Option<Box<Reply>>,
 }
 
-/// Where a region's part goes on.
-#[derive(Clone, Debug, Default)]
-struct Start {
-    /// Behind this item.
-    after: Option<String>,
-    /// And behind what was made then, in another region, and by whether this one's come first of equals.
-    past: Option<(i64, bool)>,
-}
-
 /// What the client gets in place of a list.
 enum Instead {
     /// What a region says that is no part of one, and not that it has none.
@@ -121,42 +111,35 @@ impl<T: Transport> List<'_, T> {
             .filter(|(place, _)| settings.admit(identity, *place))
             .map(|(_, target)| target.id)
             .collect();
-        let froms = match parameter(identity.target.as_str(), "after") {
-            None => HashMap::new(),
+        let mut parts = match parameter(identity.target.as_str(), "after") {
+            None => vec![Part::default(); regions.len()],
             Some(after) => self.goes_on(&after, &regions).await?,
         };
-        let (mut pages, mut read_to) = (Vec::new(), Vec::new());
-        for region in &regions {
-            let from = froms.get(region).cloned().unwrap_or_default();
-            let (page, after) = self.part(*region, from).await?;
-            pages.push(page);
-            read_to.push((*region, after));
+        let mut pages = Vec::new();
+        for (region, part) in regions.iter().zip(&mut parts) {
+            pages.push(self.page(*region, part).await?);
         }
         let limit = parameter(identity.target.as_str(), "limit");
         let limit = limit.and_then(|limit| limit.parse().ok());
         let longest = pages.iter().map(|page| page.items.len()).max().unwrap_or_default();
-        let merged = merge(pages, self.order, limit.unwrap_or(longest));
-        for (place, item) in &merged.items {
-            if let Some((_, after)) = read_to.get_mut(*place) {
-                *after = Some(item.id.clone());
-            }
-        }
-        if let Some((_, last)) = merged.items.last().filter(|_| merged.has_more) {
-            self.settle.shared().cursors.remember(self.key(&last.id), read_to);
+        let mut merged = merge(pages, self.order, limit.unwrap_or(longest));
+        if let Some(last) = merged.items.last().filter(|_| merged.has_more) {
+            let parts = parts.into_iter().zip(std::mem::take(&mut merged.read_to));
+            let left = parts.map(|(part, read_to)| part.left_at(read_to));
+            let left = regions.into_iter().zip(left).collect();
+            self.settle.shared().cursors.remember(self.key(&last.id), left);
         }
         Ok(merged)
     }
 
     /// Where each region's part goes on behind an item: as was remembered, else as its time tells.
-    async fn goes_on(
-        &mut self,
-        after: &str,
-        regions: &[RegionId],
-    ) -> Result<HashMap<RegionId, Start>, Instead> {
+    async fn goes_on(&mut self, after: &str, regions: &[RegionId]) -> Result<Vec<Part>, Instead> {
         if let Some(read_to) = self.settle.shared().cursors.of(self.key(after)) {
-            let froms =
-                read_to.into_iter().map(|(region, after)| (region, Start { after, past: None }));
-            return Ok(froms.collect());
+            let part = |region: &RegionId| {
+                let known = read_to.iter().find(|(known, _)| known == region);
+                Part::listed(known.and_then(|(_, after)| after.clone()))
+            };
+            return Ok(regions.iter().map(part).collect());
         }
         let identity = &self.original.identity;
         let target = with_parameter(identity.target.as_str(), "after", None);
@@ -178,31 +161,16 @@ impl<T: Transport> List<'_, T> {
         let owner = self.settle.question_answered();
         let body = self.body(&mut reply).await;
         let created = created(&body);
-        let place = regions.iter().position(|region| Some(*region) == owner);
-        let froms = regions.iter().enumerate().map(|(at, region)| {
-            let from = match Some(*region) == owner {
-                true => Start { after: Some(after.to_owned()), past: None },
-                false => Start {
-                    after: None,
-                    past: Some((created, place.is_some_and(|place| at < place))),
-                },
-            };
-            (*region, from)
-        });
-        Ok(froms.collect())
+        let owner = regions.iter().position(|region| Some(*region) == owner);
+        Ok(Part::all_behind(after, created, owner, regions.len()))
     }
 
-    /// A region's part of the list, and the last item before it. A region that has no such list has nothing.
-    async fn part(
-        &mut self,
-        region: RegionId,
-        from: Start,
-    ) -> Result<(Page, Option<String>), Instead> {
-        let Start { mut after, past } = from;
+    /// The next page of a region's part of the list. A region that has no such list has nothing.
+    async fn page(&mut self, region: RegionId, part: &mut Part) -> Result<Page, Instead> {
         for _ in 0..PAGES_MOST {
             let mut target =
-                with_parameter(self.original.identity.target.as_str(), "after", after.as_deref());
-            if past.is_some() {
+                with_parameter(self.original.identity.target.as_str(), "after", part.after());
+            if part.skips() {
                 target = with_parameter(&target, "limit", Some(ITEMS_OF_THOSE));
             }
             let mut reply = self.ask(target, Bonds::only(region)).await?;
@@ -214,22 +182,15 @@ impl<T: Transport> List<'_, T> {
                     return Err(Instead::Said(reply));
                 }
                 self.lacking = Some(reply);
-                return Ok((Page::default(), after));
+                return Ok(Page::default());
             }
             let body = self.body(&mut reply).await;
             let Some(mut page) = Page::read(&body) else { return Err(Instead::Said(reply)) };
             self.settle.learn_page(&page, region);
-            let last = page.items.last().map(|item| item.id.clone());
-            if let Some((created, wins)) = past {
-                let before = page.items.len();
-                page.skip_past(created, self.order, wins);
-                if page.items.is_empty() && page.has_more && before > 0 {
-                    after = last;
-                    continue;
-                }
+            if part.skip(&mut page, self.order) {
+                self.reply = Some(reply);
+                return Ok(page);
             }
-            self.reply = Some(reply);
-            return Ok((page, after));
         }
         Err(Refusal::Overloaded.into())
     }
