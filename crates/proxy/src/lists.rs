@@ -65,7 +65,10 @@ pub(crate) async fn merged_list<T: Transport>(
         Some(order) if order == "asc" => Order::Ascending,
         _ => Order::Descending,
     };
-    let mut list = List { transport, ranking, original, settle, order, reply: None, lacking: None };
+    // the name of a model is no id of a region
+    let learns = wants(original.identity.operation, &Method::GET) == Wants::List;
+    let (reply, lacking) = (None, None);
+    let mut list = List { transport, ranking, original, settle, order, learns, reply, lacking };
     match list.read().await {
         Ok(merged) => list.answer(&merged).ok_or_else(|| Refusal::NoRegion("any".into())),
         Err(Instead::Said(reply)) => Ok(reply),
@@ -82,6 +85,8 @@ struct List<'a, T> {
     original: &'a Original,
     settle: &'a mut Settle,
     order: Order,
+    /// Whether what a region lists lives there.
+    learns: bool,
     /// That of a region that gave its part.
     reply: Option<Box<Reply>>,
     /// That of a region that has no such list.
@@ -186,7 +191,9 @@ impl<T: Transport> List<'_, T> {
             }
             let body = self.body(&mut reply).await;
             let Some(mut page) = Page::read(&body) else { return Err(Instead::Said(reply)) };
-            self.settle.learn_page(&page, region);
+            if self.learns {
+                self.settle.learn_page(&page, region);
+            }
             if part.skip(&mut page, self.order) {
                 self.reply = Some(reply);
                 return Ok(page);

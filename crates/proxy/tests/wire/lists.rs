@@ -149,6 +149,17 @@ fn a_region_without_such_a_list_has_nothing_to_add() {
 }
 
 #[test]
+fn the_names_of_models_belong_to_no_region() {
+    const MODELS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 57\r\n\r\n{\"object\":\"list\",\"data\":[{\"id\":\"gpt-4o\",\"created\":1}]   }";
+    let (first, second) = (RawRegion::answering(MODELS), RawRegion::answering(MODELS));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let proxy = Proxy::tuned(&regions, merging);
+    assert_eq!(ids(&get(&proxy, "/models")), ["gpt-4o"]);
+    let metrics = proxy.metrics.render();
+    assert!(metrics.contains("nearway_state_learned_total{result=\"new\"} 0\n"), "{metrics}");
+}
+
+#[test]
 fn without_merging_a_list_is_the_home_regions_alone() {
     let (first, second) = (holding(FIRST), holding(SECOND));
     let regions = [region("first", &first.url()), region("second", &second.url())];
