@@ -23,8 +23,9 @@ use crate::{Refusal, Settings};
 
 /// The most bytes of one region's page; a longer one fails.
 const PAGE_MOST: usize = 16 * 1024 * 1024;
-/// The most pages of one region that are read to find out where a list goes on; with more the list fails.
-const PAGES_MOST: usize = 100;
+/// The most pages, of all regions together, that are read over to find out where a list goes on: ten thousand
+/// items, each page a round trip. With more the list fails ([`TOO_FAR`]).
+const SKIPPED_MOST: usize = 100;
 /// The items of those pages, which every list of the API allows.
 const ITEMS_OF_THOSE: &str = "100";
 
@@ -67,8 +68,9 @@ pub(crate) async fn merged_list<T: Transport>(
     };
     // the name of a model is no id of a region
     let learns = wants(original.identity.operation, &Method::GET) == Wants::List;
-    let (reply, lacking) = (None, None);
-    let mut list = List { transport, ranking, original, settle, order, learns, reply, lacking };
+    let (skipped, reply, lacking) = (0, None, None);
+    let mut list =
+        List { transport, ranking, original, settle, order, learns, skipped, reply, lacking };
     match list.read().await {
         Ok(merged) => list.answer(&merged).ok_or_else(|| Refusal::NoRegion("any".into())),
         Err(Instead::Said(reply)) => Ok(reply),
@@ -79,6 +81,15 @@ pub(crate) async fn merged_list<T: Transport>(
 /// A cursor is a client's text.
 const UNWRITABLE: Refusal = Refusal::Malformed("The list's cursor can't be passed on.");
 
+/// Whoever reads a list from its beginning never gets it: what was listed is remembered ([`Cursors`]).
+///
+/// [`Cursors`]: nearway_affinity::cursors::Cursors
+const TOO_FAR: Refusal = Refusal::Malformed(
+    "This gateway has not made the page that ends with this `after`, and would have to read over more than \
+     100 pages of other regions to find its place. Read the list again from its beginning, without `after`, or \
+     that of one region, with x-nearway-region.",
+);
+
 struct List<'a, T> {
     transport: &'a T,
     ranking: &'a Ranking,
@@ -87,6 +98,8 @@ struct List<'a, T> {
     order: Order,
     /// Whether what a region lists lives there.
     learns: bool,
+    /// Pages that were read over.
+    skipped: usize,
     /// That of a region that gave its part.
     reply: Option<Box<Reply>>,
     /// That of a region that has no such list.
@@ -172,7 +185,7 @@ impl<T: Transport> List<'_, T> {
 
     /// The next page of a region's part of the list. A region that has no such list has nothing.
     async fn page(&mut self, region: RegionId, part: &mut Part) -> Result<Page, Instead> {
-        for _ in 0..PAGES_MOST {
+        loop {
             let mut target =
                 with_parameter(self.original.identity.target.as_str(), "after", part.after());
             if part.skips() {
@@ -198,8 +211,11 @@ impl<T: Transport> List<'_, T> {
                 self.reply = Some(reply);
                 return Ok(page);
             }
+            if self.skipped == SKIPPED_MOST {
+                return Err(TOO_FAR.into());
+            }
+            self.skipped += 1;
         }
-        Err(Refusal::Overloaded.into())
     }
 
     /// All of an answer; nothing if it is too long or does not come.

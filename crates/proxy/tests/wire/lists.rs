@@ -149,6 +149,30 @@ fn a_region_without_such_a_list_has_nothing_to_add() {
 }
 
 #[test]
+fn what_is_read_over_to_find_a_place_is_bounded_over_all_regions() {
+    let items = |name: char| -> &'static [Item] {
+        let item = |at| (&*format!("{name}{at}").leak(), 500);
+        (0..6_000).map(item).collect::<Vec<_>>().leak()
+    };
+    let long = [holding(items('x')), holding(items('y'))];
+    let first = holding(FIRST);
+    let regions = [
+        region("first", &first.url()),
+        region("second", &long[0].url()),
+        region("third", &long[1].url()),
+    ];
+    let proxy = Proxy::tuned(&regions, merging);
+    let far = get(&proxy, "/v1/files?limit=1&after=a7");
+    assert_eq!((far.status(), far.header("x-should-retry")), (400, Some("false")));
+    assert!(far.text().contains("without `after`"), "{}", far.text());
+    let pages = |region: &RawRegion| {
+        region.seen().iter().filter(|request| request.head.contains("limit=100")).count()
+    };
+    // the last one has nothing behind it, so that it is the part itself
+    assert_eq!(long.each_ref().map(pages), [59 + 1, 41 + 1]);
+}
+
+#[test]
 fn the_names_of_models_belong_to_no_region() {
     const MODELS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 57\r\n\r\n{\"object\":\"list\",\"data\":[{\"id\":\"gpt-4o\",\"created\":1}]   }";
     let (first, second) = (RawRegion::answering(MODELS), RawRegion::answering(MODELS));
