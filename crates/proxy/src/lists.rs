@@ -1,6 +1,8 @@
 //! A list of what all regions have, where that is wanted: each is asked for its part, one after the other, and the
 //! parts are put in order. How, and how pages go on, `nearway_affinity` says.
 
+mod read_whole;
+
 use bytes::Bytes;
 use http::Method;
 use http::header::CONTENT_LENGTH;
@@ -10,19 +12,21 @@ use nearway_affinity::merge::{Merged, Order, Page, merge};
 use nearway_affinity::part::Part;
 use nearway_affinity::request::Bond;
 use nearway_route::{Ranking, RegionId};
-use nearway_upstream::{RegionBody, Reply, Transport};
+use nearway_upstream::{FaultKind, RegionBody, Reply, Transport};
 use nearway_wire::endpoint::{parameter, sibling, with_parameter};
 use nearway_wire::error_body::{ERROR_BODY_LIMIT, read_error};
 use nearway_wire::id::IdDigest;
+use tokio::time::timeout;
 
 use crate::attempt::Original;
 use crate::belong::Bonds;
 use crate::first_answer::first_answer;
+use crate::refuse::{Bound, Tried};
 use crate::settle::Settle;
-use crate::{Refusal, Settings};
+use crate::{Refusal, Settings, Timeouts};
 
-/// The most bytes of one region's page; a longer one fails.
-const PAGE_MOST: usize = 16 * 1024 * 1024;
+use read_whole::{NotWhole, read_whole};
+
 /// The most pages, of all regions together, that are read over to find out where a list goes on: ten thousand
 /// items, each page a round trip. With more the list fails ([`TOO_FAR`]).
 const SKIPPED_MOST: usize = 100;
@@ -81,13 +85,17 @@ pub(crate) async fn merged_list<T: Transport>(
 /// A cursor is a client's text.
 const UNWRITABLE: Refusal = Refusal::Malformed("The list's cursor can't be passed on.");
 
-/// Whoever reads a list from its beginning never gets it: what was listed is remembered ([`Cursors`]).
-///
-/// [`Cursors`]: nearway_affinity::cursors::Cursors
+/// Whoever reads a list from its beginning does not get it: where a page ended is remembered
+/// ([`Cursors`](nearway_affinity::cursors::Cursors)).
 const TOO_FAR: Refusal = Refusal::Malformed(
     "This gateway has not made the page that ends with this `after`, and would have to read over more than \
      100 pages of other regions to find its place. Read the list again from its beginning, without `after`, or \
      that of one region, with x-nearway-region.",
+);
+
+/// Of a page over [`PAGE_MOST`](read_whole::PAGE_MOST).
+const TOO_LONG: Refusal = Refusal::Malformed(
+    "A region's page of this list is longer than 16 MiB. Ask for fewer items with `limit`.",
 );
 
 struct List<'a, T> {
@@ -108,7 +116,7 @@ struct List<'a, T> {
 
 /// What the client gets in place of a list.
 enum Instead {
-    /// What a region says that is no part of one, and not that it has none.
+    /// An error of a region, and not that it has no such list.
     Said(Box<Reply>),
     Refused(Refusal),
 }
@@ -177,8 +185,8 @@ impl<T: Transport> List<'_, T> {
             return Err(Instead::Said(reply));
         }
         let owner = self.settle.question_answered();
-        let body = self.body(&mut reply).await;
-        let created = created(&body);
+        let body = self.body(&mut reply).await?;
+        let created = created(&body).ok_or_else(|| self.failed(FaultKind::Malformed))?;
         let owner = regions.iter().position(|region| Some(*region) == owner);
         Ok(Part::all_behind(after, created, owner, regions.len()))
     }
@@ -202,8 +210,9 @@ impl<T: Transport> List<'_, T> {
                 self.lacking = Some(reply);
                 return Ok(Page::default());
             }
-            let body = self.body(&mut reply).await;
-            let Some(mut page) = Page::read(&body) else { return Err(Instead::Said(reply)) };
+            let body = self.body(&mut reply).await?;
+            let page = Page::read(&body);
+            let mut page = page.ok_or_else(|| self.failed(FaultKind::Malformed))?;
             if self.learns {
                 self.settle.learn_page(&page, region);
             }
@@ -218,11 +227,23 @@ impl<T: Transport> List<'_, T> {
         }
     }
 
-    /// All of an answer; nothing if it is too long or does not come.
-    async fn body(&self, reply: &mut Reply) -> Bytes {
-        let patience = self.settle.prepared().settings.timeouts.idle;
-        let body = reply.response.body_mut().peek_whole_within(PAGE_MOST, patience);
-        body.await.unwrap_or_default()
+    /// All of an answer of the region that was asked last.
+    async fn body(&self, reply: &mut Reply) -> Result<Bytes, Refusal> {
+        let Timeouts { idle, total, .. } = self.settle.prepared().settings.timeouts;
+        let left = total.saturating_sub(self.settle.elapsed());
+        let whole = timeout(left, read_whole(reply.response.body_mut(), idle)).await;
+        let whole = whole.unwrap_or(Err(NotWhole::Failed(FaultKind::TotalTimeout)));
+        whole.map_err(|why| match why {
+            NotWhole::Failed(kind) => self.failed(kind),
+            NotWhole::TooLong => TOO_LONG,
+        })
+    }
+
+    /// The region that was asked last has not given what the list is made of.
+    fn failed(&self, kind: FaultKind) -> Refusal {
+        let region = self.settle.region_name().unwrap_or_default();
+        let tried = Tried { region, kind, hint: None, goes_on: false, may_have_created: false };
+        Bound::Failed("The list".into(), tried).into()
     }
 
     async fn ask(&mut self, target: String, bonds: Bonds) -> Result<Box<Reply>, Refusal> {
@@ -253,9 +274,8 @@ impl<T: Transport> List<'_, T> {
     }
 }
 
-/// When an object was made.
-fn created(object: &[u8]) -> i64 {
+/// When an object was made; `None` if it is none.
+fn created(object: &[u8]) -> Option<i64> {
     let list = [b"{\"data\":[", object, b"]}"].concat();
-    let page = Page::read(&list).unwrap_or_default();
-    page.items.first().map_or(0, |item| item.created)
+    Some(Page::read(&list)?.items.first()?.created)
 }

@@ -148,13 +148,45 @@ fn a_region_without_such_a_list_has_nothing_to_add() {
     assert_eq!((answer.status(), answer.text()), (404, LACKING));
 }
 
+/// So many files of one time: 1,000 of them are a page of 43 KB.
+fn many(name: char, count: usize, created: u32) -> &'static [Item] {
+    let item = |at| (&*format!("{name}-{at:014}").leak(), created);
+    (0..count).map(item).collect::<Vec<_>>().leak()
+}
+
+#[test]
+fn a_page_may_be_long() {
+    let (first, second) = (holding(many('x', 10_000, 500)), holding(many('y', 10_000, 600)));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let list = "/v1/files?limit=10000";
+    let page = get(&Proxy::tuned(&regions, merging), list);
+    assert_eq!(page.status(), 200, "{}", page.text());
+    let ids = ids(&page);
+    assert_eq!((ids.len(), &*ids[9_999]), (10_000, "y-00000000009999"));
+}
+
+#[test]
+fn a_page_that_breaks_off_or_is_none_is_no_part() {
+    let first = holding(FIRST);
+    for (answer, why) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"data\":[", "truncated"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"data\":[{}", "malformed"),
+    ] {
+        let second = RawRegion::start(move |_, connection| {
+            connection.send(answer);
+            connection.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        });
+        let regions = [region("first", &first.url()), region("second", &second.url())];
+        let answer = get(&Proxy::tuned(&regions, merging), "/v1/files");
+        assert_eq!(answer.status(), 502, "{}", answer.text());
+        let said = format!("second, which did not answer: {why}");
+        assert!(answer.text().contains(&said), "{}", answer.text());
+    }
+}
+
 #[test]
 fn what_is_read_over_to_find_a_place_is_bounded_over_all_regions() {
-    let items = |name: char| -> &'static [Item] {
-        let item = |at| (&*format!("{name}{at}").leak(), 500);
-        (0..6_000).map(item).collect::<Vec<_>>().leak()
-    };
-    let long = [holding(items('x')), holding(items('y'))];
+    let long = [holding(many('x', 6_000, 500)), holding(many('y', 6_000, 500))];
     let first = holding(FIRST);
     let regions = [
         region("first", &first.url()),
