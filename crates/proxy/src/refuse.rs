@@ -53,6 +53,12 @@ pub enum Refusal {
          deployment in the path."
     )]
     Overloaded,
+    /// The pages that a list of all regions is made of find no room beside what else is held.
+    #[error(
+        "There is no room now for the pages that this list is made of. Ask for fewer items with `limit`, or \
+         again in a moment."
+    )]
+    NoRoomForList,
     /// The whole time was spent before a region could be asked.
     #[error("The request took longer than {0:?} before a region could be asked.")]
     OutOfTime(Duration),
@@ -159,9 +165,11 @@ impl Refusal {
             Self::HeadStalled(_) | Self::BodyStalled(_) | Self::OutOfTime(_) => {
                 StatusCode::REQUEST_TIMEOUT
             }
-            Self::Overloaded | Self::NoRegion(_) | Self::FencedIn(_) | Self::AllOut { .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Overloaded
+            | Self::NoRoomForList
+            | Self::NoRegion(_)
+            | Self::FencedIn(_)
+            | Self::AllOut { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreachable(tried) => match timeout_code(tried) {
                 Some(_) => StatusCode::GATEWAY_TIMEOUT,
                 None => StatusCode::BAD_GATEWAY,
@@ -182,7 +190,7 @@ impl Refusal {
             Self::HeadStalled(_) => "nearway_header_timeout",
             Self::BodyBroken => "nearway_body_broken",
             Self::BodyStalled(_) => "nearway_body_timeout",
-            Self::Overloaded => "nearway_overloaded",
+            Self::Overloaded | Self::NoRoomForList => "nearway_overloaded",
             Self::OutOfTime(_) => "nearway_request_timeout",
             Self::UnknownRegion(_) => "nearway_unknown_region",
             Self::NoRegion(_) | Self::FencedIn(_) => "nearway_no_region",
@@ -208,6 +216,7 @@ impl Refusal {
             | Self::BodyStalled(_)
             | Self::OutOfTime(_)
             | Self::Overloaded
+            | Self::NoRoomForList
             | Self::AllOut { .. } => false,
             Self::Unreachable(tried) | Self::TimeIsUp(tried) => {
                 tried.last().is_some_and(|last| last.may_have_created)
@@ -247,7 +256,7 @@ impl Refusal {
         }
         match self {
             Self::AllOut { back_in: Some(back_in), .. } => say_when(headers, *back_in),
-            Self::Overloaded => say_when(headers, OVERLOADED_FOR),
+            Self::Overloaded | Self::NoRoomForList => say_when(headers, OVERLOADED_FOR),
             _ => {}
         }
         // what follows such a request on its connection can't be trusted, or is not worth reading
