@@ -2,6 +2,7 @@
 //! parts are put in order. How, and how pages go on, `nearway_affinity` says.
 
 mod read_whole;
+mod room;
 
 use bytes::Bytes;
 use http::Method;
@@ -26,6 +27,7 @@ use crate::settle::Settle;
 use crate::{Refusal, Settings, Timeouts};
 
 use read_whole::{NotWhole, read_whole};
+use room::Room;
 
 /// The most pages, of all regions together, that are read over to find out where a list goes on: ten thousand
 /// items, each page a round trip. With more the list fails ([`TOO_FAR`]).
@@ -72,9 +74,10 @@ pub(crate) async fn merged_list<T: Transport>(
     };
     // the name of a model is no id of a region
     let learns = wants(original.identity.operation, &Method::GET) == Wants::List;
+    let room = Room::new(settle.shared().replay.clone(), settle.prepared().settings.hold_total);
     let (skipped, reply, lacking) = (0, None, None);
     let mut list =
-        List { transport, ranking, original, settle, order, learns, skipped, reply, lacking };
+        List { transport, ranking, original, settle, order, learns, room, skipped, reply, lacking };
     match list.read().await {
         Ok(merged) => list.answer(&merged).ok_or_else(|| Refusal::NoRegion("any".into())),
         Err(Instead::Said(reply)) => Ok(reply),
@@ -106,6 +109,8 @@ struct List<'a, T> {
     order: Order,
     /// Whether what a region lists lives there.
     learns: bool,
+    /// For the pages that it is made of.
+    room: Room,
     /// Pages that were read over.
     skipped: usize,
     /// That of a region that gave its part.
@@ -185,7 +190,9 @@ impl<T: Transport> List<'_, T> {
             return Err(Instead::Said(reply));
         }
         let owner = self.settle.question_answered();
+        let taken = self.room.taken();
         let body = self.body(&mut reply).await?;
+        self.room.let_go_beyond(taken);
         let created = created(&body).ok_or_else(|| self.failed(FaultKind::Malformed))?;
         let owner = regions.iter().position(|region| Some(*region) == owner);
         Ok(Part::all_behind(after, created, owner, regions.len()))
@@ -210,6 +217,7 @@ impl<T: Transport> List<'_, T> {
                 self.lacking = Some(reply);
                 return Ok(Page::default());
             }
+            let taken = self.room.taken();
             let body = self.body(&mut reply).await?;
             let page = Page::read(&body);
             let mut page = page.ok_or_else(|| self.failed(FaultKind::Malformed))?;
@@ -217,9 +225,12 @@ impl<T: Transport> List<'_, T> {
                 self.settle.learn_page(&page, region);
             }
             if part.skip(&mut page, self.order) {
+                // its items were copied, and its head is all that is needed
+                *reply.response.body_mut() = RegionBody::whole(Bytes::new());
                 self.reply = Some(reply);
                 return Ok(page);
             }
+            self.room.let_go_beyond(taken);
             if self.skipped == SKIPPED_MOST {
                 return Err(TOO_FAR.into());
             }
@@ -228,14 +239,16 @@ impl<T: Transport> List<'_, T> {
     }
 
     /// All of an answer of the region that was asked last.
-    async fn body(&self, reply: &mut Reply) -> Result<Bytes, Refusal> {
+    async fn body(&mut self, reply: &mut Reply) -> Result<Bytes, Refusal> {
         let Timeouts { idle, total, .. } = self.settle.prepared().settings.timeouts;
         let left = total.saturating_sub(self.settle.elapsed());
-        let whole = timeout(left, read_whole(reply.response.body_mut(), idle)).await;
+        let whole = read_whole(reply.response.body_mut(), idle, &mut self.room);
+        let whole = timeout(left, whole).await;
         let whole = whole.unwrap_or(Err(NotWhole::Failed(FaultKind::TotalTimeout)));
         whole.map_err(|why| match why {
             NotWhole::Failed(kind) => self.failed(kind),
             NotWhole::TooLong => TOO_LONG,
+            NotWhole::NoRoom => Refusal::NoRoomForList,
         })
     }
 
@@ -255,12 +268,12 @@ impl<T: Transport> List<'_, T> {
     }
 
     /// The list as an answer, with the head of one that a region gave; where all lack it, that.
-    fn answer(&mut self, merged: &Merged) -> Option<Box<Reply>> {
+    fn answer(mut self, merged: &Merged) -> Option<Box<Reply>> {
         let Some(mut reply) = self.reply.take() else { return self.lacking.take() };
         self.settle.answers_for_all();
-        let body = merged.written();
-        reply.response.headers_mut().insert(CONTENT_LENGTH, body.len().into());
-        *reply.response.body_mut() = RegionBody::whole(body.into());
+        let list = merged.written();
+        reply.response.headers_mut().insert(CONTENT_LENGTH, list.len().into());
+        *reply.response.body_mut() = RegionBody::whole(self.room.with(list));
         Some(reply)
     }
 

@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) cursors: Arc<Cursors>,
     pub(crate) minted: Arc<Minted>,
     pub(crate) state: StateMetrics,
+    /// Where it is counted what is held of bodies; see [`Context::replay`].
+    pub(crate) replay: Arc<Replay>,
     /// Rung every [`LOOK_EVERY`](crate::leave::LOOK_EVERY), for those that wait.
     pub(crate) look: Notify,
     /// The time to finish is over: what is not settled yet is cut.
@@ -107,10 +109,11 @@ impl<T: Transport> Context<T> {
         let metrics = worker.metrics.proxy();
         metrics.declare(&Refusal::CODES);
         metrics.declare(&Bound::CODES);
+        let replay = Arc::new(Replay::new(worker.replay.clone(), worker.metrics.replay()));
         Self {
             transport,
             last_target: LastTarget::default(),
-            replay: Arc::new(Replay::new(worker.replay.clone(), worker.metrics.replay())),
+            replay: replay.clone(),
             shared: Rc::new(Shared {
                 clock: worker.clock,
                 metrics,
@@ -122,6 +125,7 @@ impl<T: Transport> Context<T> {
                 cursors: worker.cursors.clone(),
                 minted: worker.minted.clone(),
                 state: worker.metrics.state(),
+                replay,
                 look: Notify::new(),
                 drained: Cell::new(false),
             }),

@@ -7,11 +7,10 @@ use bytes::Bytes;
 use nearway_upstream::{FaultKind, RegionBody};
 use tokio::time::timeout;
 
+use super::room::{Room, STEP};
+
 /// The most bytes of one region's page.
 pub(super) const PAGE_MOST: usize = 16 * 1024 * 1024;
-/// Bytes that are read at a time, each within the time for a pause.
-const STEP: usize = 64 * 1024;
-
 /// Why there is not all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotWhole {
@@ -19,17 +18,20 @@ pub(super) enum NotWhole {
     Failed(FaultKind),
     /// It is longer than [`PAGE_MOST`].
     TooLong,
+    /// There is no room for it.
+    NoRoom,
 }
 
-/// All of a body. It stays to be read, too.
+/// All of a body, which stays to be read, too. Each [`STEP`] may pause for so long.
 ///
 /// # Errors
-/// It breaks off, stops for longer than `patience`, or is too long.
+/// It breaks off, stops for longer than `patience`, is too long or finds no room.
 pub(super) async fn read_whole(
     body: &mut RegionBody,
     patience: Duration,
+    room: &mut Room,
 ) -> Result<Bytes, NotWhole> {
-    let mut bytes = 0;
+    let (mut bytes, mut taken) = (0, 0);
     loop {
         let mut step = 0;
         let is_enough = |data: &Bytes| {
@@ -48,6 +50,10 @@ pub(super) async fn read_whole(
         if !has_more {
             // nothing is left to wait for
             return body.peek_whole(0).await.ok_or(NotWhole::Failed(FaultKind::Truncated));
+        }
+        while taken < bytes / STEP {
+            room.take_step().ok_or(NotWhole::NoRoom)?;
+            taken += 1;
         }
     }
 }

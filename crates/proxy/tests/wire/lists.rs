@@ -3,7 +3,7 @@
 use nearway_proxy::Settings;
 
 use crate::harness::{Proxy, region};
-use crate::raw::{Client, RawRegion, Response, refused};
+use crate::raw::{Client, RawRegion, Response, eventually, refused};
 
 /// An id, and when it was made.
 type Item = (&'static str, u32);
@@ -163,6 +163,36 @@ fn a_page_may_be_long() {
     assert_eq!(page.status(), 200, "{}", page.text());
     let ids = ids(&page);
     assert_eq!((ids.len(), &*ids[9_999]), (10_000, "y-00000000009999"));
+}
+
+#[test]
+fn long_pages_take_room_beside_what_else_is_held() {
+    let (first, second) = (holding(many('x', 10_000, 500)), holding(many('y', 10_000, 600)));
+    let regions = [region("first", &first.url()), region("second", &second.url())];
+    let list = "/v1/files?limit=10000";
+    let proxy = Proxy::tuned(&regions, |settings| {
+        merging(settings);
+        settings.hold_total = 1024 * 1024;
+    });
+    for _ in 0..3 {
+        let page = get(&proxy, list);
+        assert_eq!(page.status(), 200, "{}", page.text());
+        assert_eq!(ids(&page).len(), 10_000);
+    }
+    eventually("all room is given back", || {
+        proxy.metrics.render().contains("nearway_replay_bytes 0\n")
+    });
+
+    let full = Proxy::tuned(&regions, |settings| {
+        merging(settings);
+        settings.hold_total = 0;
+    });
+    let refused = get(&full, list);
+    assert_eq!(refused.status(), 503, "{}", refused.text());
+    for says in ["nearway_overloaded", "`limit`"] {
+        assert!(refused.text().contains(says), "{}", refused.text());
+    }
+    assert_eq!(ids(&get(&full, "/v1/files?limit=1000")).len(), 1_000, "a short one needs none");
 }
 
 #[test]
