@@ -3,16 +3,19 @@
 //!
 //! The proxy's tunnel copies bytes; [`Frames`] only looks at the heads of the frames among them, so that
 //! a word of Nearway's own never lands inside of another's. Extensions change nothing of that: they use
-//! bits of a head and the payload, not the lengths.
+//! bits of a head and the payload, not the lengths. [`Texts`] tells what a region says where that is to be
+//! read in passing.
 
 mod error_event;
 mod frame;
 mod handshake;
+mod texts;
 mod write;
 
 pub use error_event::error_event;
 pub use frame::{FrameHead, Frames, Opcode, Piece, unmask};
 pub use handshake::{accept, is_websocket};
+pub use texts::{TextPiece, Texts};
 pub use write::{close, pong, text};
 
 /// Close codes that Nearway says (RFC 6455 section 7.4.1).
