@@ -199,3 +199,30 @@ fn what_the_first_message_continues_is_asked_for_and_found() {
         assert_eq!(regions.stats("first").count("responses") - before, asked);
     }
 }
+
+#[test]
+fn what_a_session_made_is_found_there_at_once() {
+    let regions = Regions::start(&[("first", 1.0), ("second", 10.0)]);
+    let proxy = Proxy::start(&config(&regions.configured(), ""));
+    let mut socket = opened(&proxy, &[("x-nearway-region", "second")]);
+    socket.send(create("gpt-4o", &Value::Null));
+    let made = ended(&mut socket);
+    let id = made["response"]["id"].as_str().unwrap_or_else(|| panic!("{made}"));
+    assert_eq!(regions.stats("second").count("responses"), 2, "the handshake and one turn");
+
+    let body = json!({"model": "gpt-4o", "input": "more", "previous_response_id": id}).to_string();
+    let more = proxy.ask(&format!(
+        "POST {TARGET} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let by = (more.header("x-nearway-region"), more.header("x-nearway-attempts"));
+    assert_eq!((more.status(), by), (200, (Some("second"), Some("1"))), "{}", more.text());
+
+    drop(socket);
+    let mut again = opened(&proxy, &[]);
+    again.send(create("gpt-4o", &json!(id)));
+    let event = ended(&mut again);
+    assert_eq!(event["type"], "response.completed", "{event}");
+    assert_eq!(regions.stats("first").count("responses"), 0);
+}

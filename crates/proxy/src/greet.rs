@@ -29,8 +29,9 @@ use crate::attempt::Original;
 use crate::handle::ask;
 use crate::hold_body::{Means, Seen, scan_for, seeking_named};
 use crate::identify::Identity;
+use crate::learn::SessionLearner;
 use crate::opening::{NoMessage, Opening, Patience, Room};
-use crate::pass::IDLE;
+use crate::pass::{Content, IDLE};
 use crate::settle::Settle;
 use crate::tunnel::{Tunnel, switching};
 use crate::worker::Context;
@@ -132,9 +133,10 @@ async fn converse<T: Transport>(
     match answer {
         Ok(reply) if reply.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             settle.answered(StatusCode::SWITCHING_PROTOCOLS);
+            let content = SessionLearner::of(&settle).map_or(Content::Frames, Content::Lessons);
             let mut tunnel = Tunnel::begin(settle);
             let (client, ahead) = opening.into_parts();
-            tunnel.join(client, reply.response.into_body(), ahead, true).await;
+            tunnel.join(client, reply.response.into_body(), ahead, content).await;
         }
         Ok(reply) => {
             let status = reply.response.status();

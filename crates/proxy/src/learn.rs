@@ -1,6 +1,7 @@
 //! Learns from an answer that passes which objects its region owns: no byte of it is held or changed.
 //!
 //! What is compressed is unpacked on the side, as far as SDKs ask for it: their users did not choose that.
+//! In a session of the Responses API each message of the region is such an answer ([`SessionLearner`]).
 
 use std::fmt;
 use std::io::{self, Write};
@@ -14,17 +15,19 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method};
 use nearway_affinity::answer::fields;
 use nearway_route::RegionId;
+use nearway_telemetry::StateMetrics;
 use nearway_wire::endpoint::Operation;
-use nearway_wire::fields::AnswerScan;
+use nearway_wire::fields::{AnswerScan, Fields};
 use nearway_wire::headers::is_event_stream;
 use nearway_wire::id::IdDigest;
 use nearway_wire::model::{BodyKind, body_kind};
+use nearway_wire::websocket::Texts;
 
 use crate::identify::Identity;
 use crate::settle::{Settle, minute};
 use crate::worker::Shared;
 
-/// The most ids that are learned of one answer; more than the longest list has.
+/// The most ids that are learned of one answer, or of one message; more than the longest list has.
 const LEARNED_MOST: usize = 32_768;
 /// The most bytes of one packed answer that are looked at, unpacked: a region could make them of next to
 /// nothing, and they take the time of other requests.
@@ -161,5 +164,91 @@ impl Write for Finder {
 impl fmt::Debug for Learner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Learner")
+    }
+}
+
+/// The search in what a region says in one session of the Responses API: each message of text is an event of
+/// its own, in JSON. Nothing is compressed, as Nearway has offered no extension.
+pub(crate) struct SessionLearner {
+    fields: &'static Arc<Fields>,
+    texts: Texts,
+    // of the message under way; `None` behind a bound
+    scan: Option<AnswerScan>,
+    // the same
+    ids_left: usize,
+    learn: Box<dyn FnMut(IdDigest)>,
+    state: StateMetrics,
+}
+
+impl SessionLearner {
+    /// For the session with the region that has answered.
+    pub(crate) fn of(settle: &Settle) -> Option<Box<Self>> {
+        let (region, shared) = (settle.region()?, settle.shared().clone());
+        let state = shared.state.clone();
+        Self::new(state, Box::new(move |id| shared.learn(id, region, minute())))
+    }
+
+    /// Tells `learn` of each id.
+    pub(crate) fn new(state: StateMetrics, learn: Box<dyn FnMut(IdDigest)>) -> Option<Box<Self>> {
+        let fields = fields(Operation::Responses, "", false)?;
+        let (texts, scan, ids_left) = (Texts::default(), None, LEARNED_MOST);
+        Some(Box::new(Self { fields, texts, scan, ids_left, learn, state }))
+    }
+
+    /// The region has said this: heads and payloads, cut anywhere.
+    pub(crate) fn said(&mut self, mut bytes: &[u8]) {
+        while let Some(piece) = self.texts.next(&mut bytes) {
+            if piece.is_first {
+                self.scan = Some(AnswerScan::json(self.fields.clone()));
+                self.ids_left = LEARNED_MOST;
+            }
+            let Self { scan: Some(scan), ids_left, learn, .. } = self else { continue };
+            let mut is_too_much = false;
+            scan.feed(piece.bytes, &mut |found| match ids_left.checked_sub(1) {
+                Some(left) => {
+                    *ids_left = left;
+                    learn(found.digest);
+                }
+                None => is_too_much = true,
+            });
+            if is_too_much {
+                self.scan = None;
+                self.state.unread();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use nearway_telemetry::{Build, Metrics};
+    use nearway_wire::websocket::text;
+
+    use super::*;
+
+    #[test]
+    fn a_message_with_too_many_ids_is_counted_and_the_next_one_is_read() {
+        let metrics = Metrics::new(Build { version: "0", commit: None }).unwrap();
+        let count = Rc::new(Cell::new(0));
+        let counting = count.clone();
+        let learn = Box::new(move |_id| counting.set(counting.get() + 1));
+        let mut learner = SessionLearner::new(metrics.state(), learn).unwrap();
+        let said = |ids: usize| {
+            let items = vec![r#"{"id":"a"}"#; ids].join(",");
+            text(format!(r#"{{"response":{{"output":[{items}]}}}}"#).as_bytes())
+        };
+        let unread = |count| format!("nearway_state_unread_total {count}\n");
+        learner.said(&said(LEARNED_MOST));
+        assert_eq!(count.take(), LEARNED_MOST);
+        assert!(metrics.render().contains(&unread(0)));
+        for piece in said(LEARNED_MOST + 10).chunks(1000) {
+            learner.said(piece);
+        }
+        assert_eq!(count.take(), LEARNED_MOST);
+        assert!(metrics.render().contains(&unread(1)));
+        learner.said(&said(1));
+        assert_eq!(count.take(), 1);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Called by `tunnel` behind a 101. A plain copy through two buffers of [`BUFFER`] bytes; of a WebSocket
 //! the heads of its frames are looked at in passing, so that at a bound a last word can be said to both
-//! sides where it breaks no frame.
+//! sides where it breaks no frame; and what a region says in a session of the Responses API teaches.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout};
 
 use crate::farewell::{FAREWELL, say};
+use crate::learn::SessionLearner;
 
 /// How long a tunnel may last.
 #[derive(Clone, Copy, Debug)]
@@ -39,17 +40,31 @@ pub(crate) struct Ahead {
     pub(crate) to_client: Bytes,
 }
 
+/// What passes, as far as it is looked at.
+pub(crate) enum Content {
+    /// Bytes.
+    Opaque,
+    /// Frames of a WebSocket.
+    Frames,
+    /// The same, and the region's say what lives there.
+    Lessons(Box<SessionLearner>),
+}
+
 /// Passes everything on; tells how it ended and how many bytes went to the client.
 pub(crate) async fn pass(
     client: impl AsyncRead + AsyncWrite,
     region: impl AsyncRead + AsyncWrite,
     ahead: Ahead,
-    is_websocket: bool,
+    content: Content,
     bounds: Bounds,
 ) -> (TunnelEnd, u64) {
     let (mut client, mut region) = (pin!(client), pin!(region));
+    let is_websocket = !matches!(content, Content::Opaque);
     let mut up = Way::new(ahead.to_region, is_websocket);
     let mut down = Way::new(ahead.to_client, is_websocket);
+    if let Content::Lessons(learner) = content {
+        down.learner = Some(learner);
+    }
     let mut clock = TunnelClock::new(bounds, Instant::now());
     let end = poll_fn(|cx| {
         if let Poll::Ready(Err(broke)) = up.poll(cx, client.as_mut(), region.as_mut()) {
@@ -106,6 +121,8 @@ struct Way {
     bytes: u64,
     // those of a WebSocket, as far as they were written
     frames: Option<Frames>,
+    // who hears what was read, before it is written: whoever is told of an id may use it at once
+    learner: Option<Box<SessionLearner>>,
 }
 
 /// Which end of a way broke.
@@ -138,6 +155,7 @@ impl Way {
             moved: false,
             bytes: 0,
             frames: is_websocket.then(Frames::default),
+            learner: None,
         }
     }
 
@@ -184,6 +202,9 @@ impl Way {
     ) -> Poll<io::Result<()>> {
         let mut buffer = ReadBuf::new(&mut self.buffer);
         ready!(source.poll_read(cx, &mut buffer))?;
+        if let Some(learner) = &mut self.learner {
+            learner.said(buffer.filled());
+        }
         (self.from, self.to) = (0, buffer.filled().len());
         self.ended = self.to == 0;
         self.moved = true;
@@ -267,6 +288,12 @@ const EXPIRED: &str = "The session has reached its longest duration.";
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use nearway_telemetry::{Build, Metrics};
+    use nearway_wire::id::IdDigest;
+    use nearway_wire::websocket::{pong, text};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
@@ -280,11 +307,11 @@ mod tests {
     /// Client, region, and the tunnel between them.
     fn tunnel(
         ahead: Ahead,
-        is_websocket: bool,
+        content: Content,
     ) -> (DuplexStream, DuplexStream, impl Future<Output = (TunnelEnd, u64)>) {
         let (client, client_end) = duplex(1 << 16);
         let (region, region_end) = duplex(1 << 16);
-        (client, region, pass(client_end, region_end, ahead, is_websocket, BOUNDS))
+        (client, region, pass(client_end, region_end, ahead, content, BOUNDS))
     }
 
     async fn exactly(side: &mut DuplexStream, count: usize) -> Vec<u8> {
@@ -306,7 +333,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_ahead_goes_first_and_ends_pass_one_by_one() {
         let ahead = Ahead { to_region: "first ".into(), to_client: "pong ".into() };
-        let (mut client, mut region, passing) = tunnel(ahead, false);
+        let (mut client, mut region, passing) = tunnel(ahead, Content::Opaque);
         let talk = async {
             client.write_all(b"then").await.unwrap();
             client.shutdown().await.unwrap();
@@ -321,7 +348,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_session_is_told_so_on_both_sides() {
-        let (mut client, mut region, passing) = tunnel(Ahead::default(), true);
+        let (mut client, mut region, passing) = tunnel(Ahead::default(), Content::Frames);
         let began = Instant::now();
         let talk = async {
             tokio::time::sleep(Duration::from_secs(20)).await;
@@ -340,7 +367,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_longest_session_ends_without_breaking_a_frame() {
-        let (mut client, mut region, passing) = tunnel(Ahead::default(), true);
+        let (mut client, mut region, passing) = tunnel(Ahead::default(), Content::Frames);
         let talk = async {
             tokio::time::sleep(Duration::from_secs(50)).await;
             // half of one
@@ -354,12 +381,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_said_behind_a_last_word_nor_in_another_protocol() {
-        for (is_websocket, bytes) in [(true, CLOSE), (false, HELLO)] {
-            let (mut client, mut region, passing) = tunnel(Ahead::default(), is_websocket);
+        for (content, bytes, to_region) in
+            [(Content::Frames, CLOSE, true), (Content::Opaque, HELLO, false)]
+        {
+            let (mut client, mut region, passing) = tunnel(Ahead::default(), content);
             let talk = async {
                 region.write_all(bytes).await.unwrap();
                 assert_eq!(rest(&mut client).await, bytes);
-                assert_eq!(rest(&mut region).await.is_empty(), !is_websocket);
+                assert_eq!(!rest(&mut region).await.is_empty(), to_region);
             };
             let (ended, ()) = tokio::join!(passing, talk);
             assert_eq!(ended, (TunnelEnd::Idle, 4));
@@ -368,7 +397,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_speaks_to_nobody_is_not_waited_for_for_ever() {
-        let (client, mut region, passing) = tunnel(Ahead::default(), true);
+        let (client, mut region, passing) = tunnel(Ahead::default(), Content::Frames);
         drop(client);
         let talk = async {
             assert_eq!(rest(&mut region).await, b"");
@@ -381,7 +410,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_is_lost_behind_a_last_word_is_closed() {
         for (bytes, end) in [(HELLO, TunnelEnd::ClientLost), (CLOSE, TunnelEnd::Closed)] {
-            let (mut client, mut region, passing) = tunnel(Ahead::default(), true);
+            let (mut client, mut region, passing) = tunnel(Ahead::default(), Content::Frames);
             let talk = async {
                 region.write_all(bytes).await.unwrap();
                 exactly(&mut client, 4).await;
@@ -392,6 +421,92 @@ mod tests {
             };
             let ((ended, _), ()) = tokio::join!(passing, talk);
             assert_eq!(ended, end);
+        }
+    }
+
+    /// What teaches, and what it has taught.
+    fn lessons() -> (Content, Rc<RefCell<Vec<IdDigest>>>) {
+        let metrics = Metrics::new(Build { version: "0", commit: None }).unwrap();
+        let learned = Rc::<RefCell<Vec<_>>>::default();
+        let ids = learned.clone();
+        let learn = Box::new(move |id| ids.borrow_mut().push(id));
+        (Content::Lessons(SessionLearner::new(metrics.state(), learn).unwrap()), learned)
+    }
+
+    fn digests(ids: &[&str]) -> Vec<IdDigest> {
+        ids.iter().map(|id| IdDigest::of(id.as_bytes())).collect()
+    }
+
+    const CREATED: &str = r#"{"type":"response.created","response":{"id":"resp_1"}}"#;
+    const DONE: &str =
+        r#"{"type":"response.output_item.done","item":{"id":"rs_1","encrypted_content":"gAAA"}}"#;
+
+    /// What is learned of a region that says this, in pieces of so many bytes.
+    async fn taught(said: &[u8], size: usize) -> Vec<IdDigest> {
+        let (content, learned) = lessons();
+        let ahead = Ahead { to_client: pong(b"").into(), ..Ahead::default() };
+        let (mut client, mut region, passing) = tunnel(ahead, content);
+        let talk = async {
+            for piece in said.chunks(size) {
+                region.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            region.shutdown().await.unwrap();
+            assert_eq!(rest(&mut client).await, [&pong(b""), said].concat());
+            // what a client says tells nothing of where things live
+            client.write_all(&text(br#"{"response":{"id":"resp_0"}}"#)).await.unwrap();
+            client.shutdown().await.unwrap();
+            rest(&mut region).await;
+        };
+        let ((ended, _), ()) = tokio::join!(passing, talk);
+        assert_eq!(ended, TunnelEnd::Closed);
+        learned.take()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_region_says_teaches_however_it_is_cut() {
+        let fragment = |first: u8, payload: &str| {
+            let length = u8::try_from(payload.len()).unwrap();
+            [&[first, length], payload.as_bytes()].concat()
+        };
+        // in the middle of the type, and of an id
+        let (begin, further) = DONE.split_at(20);
+        let (middle, end) = further.split_at(33);
+        let whole = [text(CREATED.as_bytes()), text(DONE.as_bytes()), CLOSE.to_vec()];
+        let fragments = [
+            text(CREATED.as_bytes()),
+            fragment(0x01, begin),
+            fragment(0x89, r#"{"id":"ping"}"#),
+            fragment(0x00, middle),
+            fragment(0x80, end),
+            CLOSE.to_vec(),
+        ];
+        for said in [whole.concat(), fragments.concat()] {
+            for size in [1, 3, 50, said.len()] {
+                let expected = digests(&["resp_1", "rs_1", "gAAA"]);
+                assert_eq!(taught(&said, size).await, expected, "in pieces of {size}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_is_learned_before_the_client_can_know_it() {
+        let (content, learned) = lessons();
+        // of what is said to it, it has room for this alone
+        let (mut client, client_end) = duplex(8);
+        let (mut region, region_end) = duplex(1 << 16);
+        let passing = pass(client_end, region_end, Ahead::default(), content, BOUNDS);
+        let said = text(CREATED.as_bytes());
+        let talk = async {
+            region.write_all(&said).await.unwrap();
+            tokio::task::yield_now().await;
+            assert_eq!(*learned.borrow(), digests(&["resp_1"]));
+            assert_eq!(exactly(&mut client, said.len()).await, said);
+        };
+        tokio::select! {
+            biased;
+            _ = passing => panic!("nobody has ended it"),
+            () = talk => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! After a 101 in both directions: bytes, unseen, until both sides have ended (RFC 9110 7.8).
+//! After a 101 in both directions: bytes, as they come, until both sides have ended (RFC 9110 7.8).
 //!
 //! `pass` moves them; this answers the client, and settles the account when it is over.
 
@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::TaskTracker;
 
 use crate::ClientBody;
-use crate::pass::{Ahead, Bounds, pass};
+use crate::pass::{Ahead, Bounds, Content, pass};
 use crate::settle::Settle;
 
 /// Answers the client's upgrade with the region's and joins the two in a task.
@@ -29,7 +29,10 @@ pub(crate) fn tunnel(
 ) -> Response<ClientBody> {
     let (parts, region) = reply.response.into_parts();
     let protocol = parts.headers.get(UPGRADE).cloned();
-    let frames = protocol.as_ref().is_some_and(is_websocket);
+    let content = match protocol.as_ref().is_some_and(is_websocket) {
+        true => Content::Frames,
+        false => Content::Opaque,
+    };
     let mut headers = parts.headers;
     strip_hop_by_hop(&mut headers);
     if let Some(protocol) = protocol {
@@ -43,7 +46,9 @@ pub(crate) fn tunnel(
     tasks.spawn_local(async move {
         let mut tunnel = Tunnel::begin(settle);
         match client.await {
-            Ok(client) => tunnel.join(TokioIo::new(client), region, Ahead::default(), frames).await,
+            Ok(client) => {
+                tunnel.join(TokioIo::new(client), region, Ahead::default(), content).await;
+            }
             Err(_left) => tunnel.end = TunnelEnd::ClientLost,
         }
     });
@@ -79,7 +84,7 @@ impl Tunnel {
         client: impl AsyncRead + AsyncWrite,
         region: RegionBody,
         ahead: Ahead,
-        is_websocket: bool,
+        content: Content,
     ) {
         let timeouts = &self.settle.prepared().settings.timeouts;
         let (idle, total, linger) = (timeouts.tunnel_idle, timeouts.tunnel, timeouts.idle);
@@ -88,7 +93,7 @@ impl Tunnel {
             self.end = TunnelEnd::RegionLost;
             return;
         };
-        let (end, to_client) = pass(client, region, ahead, is_websocket, bounds).await;
+        let (end, to_client) = pass(client, region, ahead, content, bounds).await;
         self.settle.passed(usize::try_from(to_client).unwrap_or(usize::MAX));
         self.end = end;
     }
