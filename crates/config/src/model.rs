@@ -355,6 +355,17 @@ impl Region {
     }
 }
 
+impl Region {
+    /// Whether two regions of the file are one resource under two names, for the sake of its deployments'
+    /// types. With two keys they may be two accounts behind one host.
+    #[must_use]
+    pub fn is_same_resource(&self, other: &Self) -> bool {
+        let [one, two] = [self, other].map(|region| region.api_key.as_ref());
+        let key = ExposeSecret::expose_secret;
+        self.url == other.url && one.map(key) == two.map(key)
+    }
+}
+
 impl PartialEq for Region {
     /// Secrets included: reload must see a rotated key.
     fn eq(&self, other: &Self) -> bool {

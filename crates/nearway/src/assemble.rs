@@ -153,7 +153,7 @@ fn proxy(
     let timeouts = &config.timeouts;
     nearway_proxy::Settings {
         generation,
-        regions: regions.iter().map(target).collect(),
+        regions: regions.iter().map(|region| target(region, regions)).collect(),
         metric_deployments: named(config),
         clients: clients(config, regions),
         fences: fences(config, regions),
@@ -242,7 +242,9 @@ fn breaker(config: &Breaker) -> nearway_route::BreakerSettings {
     }
 }
 
-fn target(Assembled { id, config, region }: &Assembled) -> nearway_proxy::Target {
+fn target(assembled: &Assembled, all: &[Assembled]) -> nearway_proxy::Target {
+    let Assembled { id, config, region } = assembled;
+    let same = all.iter().find(|other| other.config.is_same_resource(config));
     let deployments = (!config.deployments.is_empty()).then(|| {
         let names = config.deployments.iter();
         names.map(|(client, here)| (client.as_str().into(), here.as_str().into())).collect()
@@ -250,6 +252,7 @@ fn target(Assembled { id, config, region }: &Assembled) -> nearway_proxy::Target
     nearway_proxy::Target {
         region: region.clone(),
         id: *id,
+        owner: same.map_or(*id, |same| same.id),
         zone: config.zone.as_deref().map(Arc::from),
         tier: config.tier,
         provisioned: config.kind.is_provisioned(),
@@ -400,6 +403,22 @@ const STALE_AFTER_AT_LEAST: Duration = Duration::from_secs(10);
 mod tests {
     use super::*;
     use crate::testing::{config, whole};
+
+    #[test]
+    fn a_resource_that_stands_in_the_list_twice_owns_what_either_has_made() {
+        let config = whole(
+            "regions:\n\
+              - {name: bought, url: 'https://a.example', api_key: k, deployments: {o: ptu}}\n\
+              - {name: metered, url: 'https://a.example', api_key: k, deployments: {o: std}}\n\
+              - {name: account, url: 'https://a.example', api_key: other}\n\
+              - {name: apart, url: 'https://b.example', api_key: k}\n",
+        );
+        let parts = Assembly::new(1).make(&config).unwrap();
+        let regions = &parts.proxy.regions;
+        let owners: Vec<_> = regions.iter().map(|target| target.owner).collect();
+        let ids: Vec<_> = regions.iter().map(|target| target.id).collect();
+        assert_eq!(owners, [ids[0], ids[0], ids[2], ids[3]]);
+    }
 
     #[test]
     fn the_file_arrives_in_every_crate() {

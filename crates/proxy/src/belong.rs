@@ -16,7 +16,7 @@ use nearway_wire::id::IdDigest;
 use crate::identify::Identity;
 use crate::refuse::Bound;
 use crate::settle::Settle;
-use crate::{Refusal, Settings};
+use crate::{Refusal, Settings, Target};
 
 /// What a request is bound to.
 #[derive(Clone, Debug, Default)]
@@ -146,7 +146,7 @@ pub(crate) fn belong(
     }
     let Bonds { named, in_vain, .. } = &identity.bonds;
     let known = |one: &Named| match settle.owner(one.id) {
-        Some(region) if settings.target(region).is_some() => Known::Owner(region),
+        Some(region) => Known::Owner(region),
         _ if in_vain.contains(&one.id) || settle.is_nobodys(one.id) => Known::Nobodys,
         _ => Known::Nothing,
     };
@@ -203,17 +203,20 @@ fn check(
     identity: &Identity,
     settings: &Settings,
 ) -> Result<(), Refusal> {
-    let Some((place, target)) = settings.target(region) else { return Ok(()) };
-    let (shown, name) = (one.shown.clone(), target.region.name().clone());
-    if !settings.admit(identity, place) {
-        return Err(Bound::NotAllowed(shown).into());
+    let places = settings.regions.iter().enumerate();
+    // one resource may stand in the list more than once
+    let mut there =
+        places.filter(|(place, target)| target.owner == region && settings.admit(identity, *place));
+    let Some((_, first)) = there.next() else {
+        return Err(Bound::NotAllowed(one.shown.clone()).into());
+    };
+    let Some(deployment) = identity.deployment.as_deref() else { return Ok(()) };
+    let serves = |target: &Target| target.deployment(deployment).is_some();
+    if serves(first) || there.any(|(_, target)| serves(target)) {
+        return Ok(());
     }
-    match &identity.deployment {
-        Some(deployment) if target.deployment(deployment).is_none() => {
-            Err(Bound::Lacking(shown, name, deployment.as_ref().into()).into())
-        }
-        _ => Ok(()),
-    }
+    let (shown, name) = (one.shown.clone(), first.region.name().clone());
+    Err(Bound::Lacking(shown, name, deployment.into()).into())
 }
 
 /// Where nothing is named, the home region may matter all the same.
@@ -231,9 +234,9 @@ fn stay_home(identity: &mut Identity, method: &Method, settings: &Settings) {
 
 /// The home region, or where that is out of bounds for this request the first one that is not.
 fn home(identity: &Identity, settings: &Settings) -> Option<RegionId> {
-    let admitted = |id: &RegionId| {
-        settings.target(*id).is_some_and(|(place, _)| settings.admit(identity, place))
-    };
-    let first = || settings.regions.iter().map(|target| target.id).find(admitted);
-    settings.state.home.filter(admitted).or_else(first)
+    let places = || settings.regions.iter().enumerate();
+    let admitted = |(place, _): &(usize, &Target)| settings.admit(identity, *place);
+    let is_home = |(_, target): &(usize, &Target)| Some(target.id) == settings.state.home;
+    let home = places().filter(admitted).find(is_home).or_else(|| places().find(admitted));
+    home.map(|(_, target)| target.owner)
 }

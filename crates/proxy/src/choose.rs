@@ -41,7 +41,8 @@ pub(crate) fn choose(
     let allowed = |entry: &Entry| allowed(entry, identity, settings);
     let near = identity.bonds.near.filter(|_| plan.attempts() == 0);
     let is_near = |entry: &Entry| {
-        near == Some(entry.region)
+        let owner = settings.target(entry.region).map(|(_, target)| target.owner);
+        near == owner
             && allowed(entry)
             && entry.condition(identity.lack(), now) <= Condition::NearlySpent
     };
@@ -72,8 +73,8 @@ fn chosen(
     identity: &Identity,
     settings: &Settings,
 ) -> Option<Choice> {
-    let (place, _) = settings.target(entry.region)?;
-    let why = identity.bonds.why(entry.region).unwrap_or(why);
+    let (place, target) = settings.target(entry.region)?;
+    let why = identity.bonds.why(target.owner).unwrap_or(why);
     let lead = ranking.lead(identity.shape.class());
     let expected = lead.and_then(|lead| entry.expected(identity.shape, &lead.typical));
     Some(Choice {
@@ -138,10 +139,12 @@ pub(crate) fn condition_of_only(
     ranking: &Ranking,
     now: Moment,
     identity: &Identity,
+    settings: &Settings,
 ) -> Option<(Arc<str>, Condition)> {
-    let only = identity.bonds.only?;
-    let entry = ranking.order.iter().find(|entry| entry.region == only)?;
-    Some((entry.name.clone(), entry.condition(identity.lack(), now)))
+    identity.bonds.only?;
+    let entries = ranking.order.iter().filter(|entry| allowed(entry, identity, settings));
+    let named = |entry: &Entry| (entry.name.clone(), entry.condition(identity.lack(), now));
+    entries.map(named).min_by_key(|(_, condition)| *condition)
 }
 
 /// How many regions may get this request, fit or not.
@@ -158,12 +161,13 @@ pub(crate) fn is_fenced_in(identity: &Identity, settings: &Settings) -> bool {
 /// What the request must not or can not use. Every choice asks this, fences first of all: first attempts,
 /// further ones, second ones beside them, and pins.
 fn allowed(entry: &Entry, identity: &Identity, settings: &Settings) -> bool {
-    if identity.pin.as_ref().is_some_and(|pin| **pin != *entry.name)
-        || identity.bonds.only.is_some_and(|only| only != entry.region)
-    {
+    if identity.pin.as_ref().is_some_and(|pin| **pin != *entry.name) {
         return false;
     }
     let Some((place, target)) = settings.target(entry.region) else { return false };
+    if identity.bonds.only.is_some_and(|only| only != target.owner) {
+        return false;
+    }
     settings.admit(identity, place) && serves(target, identity)
 }
 

@@ -36,7 +36,11 @@ const UNPACKED_MOST: usize = 16 * 1024 * 1024;
 const UNPACKED_AT_ONCE: usize = 4 * 1024;
 
 /// The search in one answer.
-pub(crate) struct Learner(Unpacking);
+pub(crate) struct Learner {
+    unpacking: Unpacking,
+    // told if not all of the answer can be read; `None`: that is no news
+    shared: Option<Rc<Shared>>,
+}
 
 /// How the answer is packed.
 enum Unpacking {
@@ -100,12 +104,13 @@ impl Learner {
             settle.shared().state.unread();
             return None;
         };
-        Some(Box::new(Self(unpacking)))
+        let shared = (!is_one).then(|| settle.shared().clone());
+        Some(Box::new(Self { unpacking, shared }))
     }
 
     /// A piece of the answer passes.
     pub(crate) fn passed(&mut self, data: &Bytes) {
-        let went_well = match &mut self.0 {
+        let went_well = match &mut self.unpacking {
             Unpacking::Not(finder) => finder.write_all(data),
             Unpacking::Gzip(decoder) => decoder.write_all(data).and_then(|()| decoder.flush()),
             Unpacking::Deflate(decoder) => decoder.write_all(data).and_then(|()| decoder.flush()),
@@ -113,7 +118,10 @@ impl Learner {
             Unpacking::Over => return,
         };
         if went_well.is_err() {
-            self.0 = Unpacking::Over;
+            self.unpacking = Unpacking::Over;
+            if let Some(shared) = &self.shared {
+                shared.state.unread();
+            }
         }
     }
 }

@@ -138,10 +138,13 @@ impl<T: Transport> List<'_, T> {
         let settings = &*prepared.settings;
         let identity = &self.original.identity;
         let places = settings.regions.iter().enumerate();
-        let regions: Vec<RegionId> = places
-            .filter(|(place, _)| settings.admit(identity, *place))
-            .map(|(_, target)| target.id)
-            .collect();
+        let mut regions: Vec<RegionId> = Vec::new();
+        for (_, target) in places.filter(|(place, _)| settings.admit(identity, *place)) {
+            // one resource may stand in the list more than once
+            if !regions.contains(&target.owner) {
+                regions.push(target.owner);
+            }
+        }
         let mut parts = match parameter(identity.target.as_str(), "after") {
             None => vec![Part::default(); regions.len()],
             Some(after) => self.goes_on(&after, &regions).await?,

@@ -94,6 +94,9 @@ pub struct Target {
     pub region: Arc<Region>,
     /// The name of the same region in the route table.
     pub id: RegionId,
+    /// That of the first region of the list that is the same resource, maybe itself: what one of them has
+    /// made, all of them have.
+    pub owner: RegionId,
     /// The fence it belongs to.
     pub zone: Option<Arc<str>>,
     /// Lower tiers come first.

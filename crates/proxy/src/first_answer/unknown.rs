@@ -15,7 +15,8 @@ impl<T: Transport> Search<'_, T> {
     /// Refuses at once what only a region could answer that is known to answer nobody.
     pub(super) fn refuse_early(&self, elapsed: Duration) -> Result<(), Refusal> {
         let now = self.settle.moment(elapsed);
-        match condition_of_only(self.ranking, now, &self.original.identity) {
+        match condition_of_only(self.ranking, now, &self.original.identity, &self.prepared.settings)
+        {
             Some((region, Condition::Open)) => {
                 Err(Bound::Out(self.original.identity.bonds.shown(), region).into())
             }

@@ -44,9 +44,11 @@ impl Shared {
 }
 
 impl Settle {
-    /// The region that is known to own this.
+    /// The region that is known to own this, by the name that its resource goes by.
     pub(crate) fn owner(&self, id: IdDigest) -> Option<RegionId> {
-        self.shared.owners.owner(id, minute())
+        let region = self.shared.owners.owner(id, minute())?;
+        // it may be one that is no longer configured
+        Some(self.prepared.settings.target(region)?.1.owner)
     }
 
     /// Whether all regions were asked for this of late, by this client, and none knew it.
@@ -127,10 +129,10 @@ impl Settle {
         self.learn(id, region);
     }
 
-    /// The region that answers.
+    /// The region that answers, by the name that its resource goes by.
     pub(crate) fn region(&self) -> Option<RegionId> {
         let place = self.answering.or_else(|| self.place())?;
-        Some(self.prepared.settings.regions.get(place)?.id)
+        Some(self.prepared.settings.regions.get(place)?.owner)
     }
 
     /// Its name.

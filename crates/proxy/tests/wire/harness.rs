@@ -69,6 +69,7 @@ impl Region {
         Target {
             region: region.unwrap(),
             id: RegionId(id),
+            owner: RegionId(id),
             zone: None,
             tier: 0,
             provisioned: false,

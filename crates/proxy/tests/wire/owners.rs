@@ -487,3 +487,28 @@ fn a_question_stays_inside_of_the_requests_fences() {
     let refused = proxy.ask(&post("/v1/responses", "", body));
     assert_eq!(refused.status(), 403, "{}", refused.text());
 }
+
+#[test]
+fn one_resource_under_two_names_owns_what_either_has_made() {
+    let made = std::sync::atomic::AtomicUsize::new(0);
+    let both = RawRegion::start(move |request, connection| {
+        let number = made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let target = request.head.split(' ').nth(1).unwrap();
+        say(connection, "200 OK", "", format!(r#"{{"id":"{target}-{number}"}}"#));
+    });
+    let names = [region("first", &both.url()), region("second", &both.url())];
+    let proxy = Proxy::tuned(&names, |settings| {
+        settings.regions[1].owner = settings.regions[0].id;
+        settings.state.merges_lists = true;
+    });
+    let id = |pin: &str| {
+        let made = proxy.ask(&post("/v1/files", pin, "{}"));
+        let object: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
+        object["id"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (id(""), id(PIN));
+    let body = format!(r#"{{"file_ids":["{one}","{other}"]}}"#);
+    let store = proxy.ask(&post("/v1/vector_stores", "", &body));
+    assert_eq!(store.status(), 200, "{}", store.text());
+    assert_eq!(store.header("x-nearway-attempts"), Some("1"));
+}
