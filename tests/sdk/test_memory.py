@@ -15,8 +15,10 @@ import harness
 
 MIB = 2**20
 GIB = 2**30
+# the table of ids that are remembered (state.entries), whether any are or not
+IDS = 16 * MIB
 # resident at the most, from the process's start to its end
-BOUND = 64 * MIB
+BOUND = 64 * MIB + IDS
 BLOCK = bytes(range(256)) * (MIB // 256)
 
 
