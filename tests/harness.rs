@@ -173,6 +173,15 @@ impl Regions {
             .collect()
     }
 
+    /// As regions of a configuration that are asked in this order, however fast they are.
+    pub(crate) fn in_order(&self) -> Vec<String> {
+        let regions = self.list.iter().enumerate();
+        let line = |(tier, (name, url, key)): (usize, &(String, String, String))| {
+            region(name, url, &format!(", api_key: {key}, tier: {tier}"))
+        };
+        regions.map(line).collect()
+    }
+
     /// What a region has seen.
     pub(crate) fn stats(&self, name: &str) -> Stats {
         self.control.stats(name).unwrap()

@@ -71,7 +71,7 @@ fn continues(response: &str) -> String {
 #[test]
 fn what_a_region_made_is_found_there_at_once() {
     let regions = Regions::start(&TWO);
-    let proxy = Proxy::start(&config(&regions.configured(), ""));
+    let proxy = Proxy::start(&config(&regions.in_order(), ""));
     for name in ["west", "east", "west"] {
         let response = response_in(&proxy, name);
         let more = proxy.ask(&continues(&response));
@@ -98,7 +98,7 @@ fn what_a_region_made_is_found_there_at_once() {
 #[test]
 fn what_is_not_known_is_asked_for_once_and_remembered() {
     let regions = Regions::start(&TWO);
-    let yaml = config(&regions.configured(), "");
+    let yaml = config(&regions.in_order(), "");
     let first = Proxy::start(&yaml);
     let (response, file) = (response_in(&first, "west"), file_in(&first, "west"));
     // it has seen none of this
@@ -126,7 +126,7 @@ fn what_is_not_known_is_asked_for_once_and_remembered() {
 #[test]
 fn what_nobody_knows_is_not_found_and_briefly_not_looked_for() {
     let regions = Regions::start(&TWO);
-    let proxy = Proxy::start(&config(&regions.configured(), ""));
+    let proxy = Proxy::start(&config(&regions.in_order(), ""));
     for tries in ["2", "1"] {
         let missing = proxy.ask(&get("/v1/files/file-nobodys"));
         assert_eq!((missing.status(), attempts(&missing)), (404, tries), "{}", missing.text());
@@ -140,7 +140,7 @@ fn what_nobody_knows_is_not_found_and_briefly_not_looked_for() {
 #[test]
 fn objects_of_two_regions_are_refused_with_a_name_for_each() {
     let regions = Regions::start(&TWO);
-    let proxy = Proxy::start(&config(&regions.configured(), ""));
+    let proxy = Proxy::start(&config(&regions.in_order(), ""));
     let (response, file) = (response_in(&proxy, "west"), file_in(&proxy, "east"));
     let body = format!(
         r#"{{"model":"gpt-4o","previous_response_id":"{response}","input":[{{"role":"user","content":[{{"type":"input_file","file_id":"{file}"}}]}}]}}"#
@@ -158,7 +158,7 @@ fn objects_of_two_regions_are_refused_with_a_name_for_each() {
 #[test]
 fn an_owner_that_is_down_is_never_a_404() {
     let regions = Regions::start(&TWO);
-    let yaml = config(&regions.configured(), "");
+    let yaml = config(&regions.in_order(), "");
     let proxy = Proxy::start(&yaml);
     let file = file_in(&proxy, "west");
     regions.control.update("west", |world| world.mode = Mode::Refuse).unwrap();
@@ -174,7 +174,7 @@ fn an_owner_that_is_down_is_never_a_404() {
 #[test]
 fn what_is_gone_is_forgotten() {
     let regions = Regions::start(&TWO);
-    let proxy = Proxy::start(&config(&regions.configured(), ""));
+    let proxy = Proxy::start(&config(&regions.in_order(), ""));
     let file = file_in(&proxy, "west");
     let path = format!("/v1/files/{file}");
     let deleted = proxy.ask(&format!("DELETE {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
@@ -186,7 +186,7 @@ fn what_is_gone_is_forgotten() {
 #[test]
 fn lists_and_new_files_are_the_home_regions() {
     let regions = Regions::start(&[("east", 5.0), ("west", 60.0)]);
-    let proxy = Proxy::start(&config(&regions.configured(), "state: {home: west}"));
+    let proxy = Proxy::start(&config(&regions.in_order(), "state: {home: west}"));
     let list = proxy.ask(&get("/v1/files"));
     assert_eq!((list.status(), region(&list)), (200, "west"), "{}", list.text());
     let made = proxy.ask(&post("/v1/assistants", "", r#"{"model":"gpt-4o"}"#));

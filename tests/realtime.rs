@@ -207,7 +207,7 @@ fn both() -> Regions {
 #[test]
 fn a_key_of_a_session_opens_it_where_it_was_minted_in_each_form() {
     let regions = both();
-    let yaml = config(&regions.configured(), "");
+    let yaml = config(&regions.in_order(), "");
     let proxy = Proxy::start(&yaml);
     let key = minted(&proxy, "");
     let bearer = format!("Bearer {key}");
@@ -243,7 +243,7 @@ fn a_key_of_a_session_opens_it_where_it_was_minted_in_each_form() {
 #[test]
 fn a_key_of_a_session_is_its_clients_alone() {
     let regions = both();
-    let yaml = config(&regions.configured(), "clients: [{name: web, keys: [web-key]}]");
+    let yaml = config(&regions.in_order(), "clients: [{name: web, keys: [web-key]}]");
     let proxy = Proxy::start(&yaml);
     let key = minted(&proxy, "api-key: web-key\r\n");
     let bearer = format!("Bearer {key}");

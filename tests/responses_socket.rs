@@ -179,7 +179,7 @@ fn who_says_nothing_is_closed_and_what_is_no_handshake_refused() {
 #[test]
 fn what_the_first_message_continues_is_asked_for_and_found() {
     let regions = Regions::start(&[("first", 1.0), ("second", 10.0)]);
-    let yaml = config(&regions.configured(), "");
+    let yaml = config(&regions.in_order(), "");
     let proxy = Proxy::start(&yaml);
     let body = r#"{"model":"gpt-4o","input":"hi"}"#;
     let made = proxy.ask(&format!(
@@ -203,7 +203,7 @@ fn what_the_first_message_continues_is_asked_for_and_found() {
 #[test]
 fn what_a_session_made_is_found_there_at_once() {
     let regions = Regions::start(&[("first", 1.0), ("second", 10.0)]);
-    let proxy = Proxy::start(&config(&regions.configured(), ""));
+    let proxy = Proxy::start(&config(&regions.in_order(), ""));
     let mut socket = opened(&proxy, &[("x-nearway-region", "second")]);
     socket.send(create("gpt-4o", &Value::Null));
     let made = ended(&mut socket);
